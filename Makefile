@@ -1,0 +1,40 @@
+# `make` alone lists what there is. Everything runs without a terminal and without questions.
+.DEFAULT_GOAL := help
+.PHONY: help setup build dev serve rotate-keys test lint bench clean
+SHELL := bash
+
+SOURCES := $(shell find src templates -type f 2>/dev/null) Cargo.toml Cargo.lock
+# The pinned Node comes with the npm packages (tools/setup.sh).
+NODE = PATH="$(CURDIR)/node_modules/.bin:$$PATH" node
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## check prerequisites, install pinned tools (all other targets do it)
+	@bash tools/setup.sh
+
+build: setup build/index.js ## the release Worker into build/
+
+build/index.js: $(SOURCES) | setup
+	@bash tools/build.sh
+
+dev: build ## serve on http://localhost:8787 with demo data kept in .latchkey/dev
+	@STATE="$${STATE:-.latchkey/dev}" $(NODE) tools/serve.mjs --dev
+
+serve: build ## serve the built Worker (PORT, STATE, ISSUER, SEED=<file.json>, any setting by name)
+	@$(NODE) tools/serve.mjs
+
+rotate-keys: setup ## new signing keys for a running `make serve` or `make dev` (STATE)
+	@$(NODE) tools/rotate-keys.mjs
+
+test: ## set-up, then every test ring
+	@bash tools/test.sh
+
+lint: setup ## formatting, clippy, shape of the crate
+	@bash tools/test.sh lint
+
+bench: build ## drive the hot paths and print ops/s, CPU and rows beside the budgets
+	@$(NODE) tools/bench.mjs
+
+clean: ## remove what was built here (tools in the cache stay)
+	rm -rf build target .latchkey node_modules

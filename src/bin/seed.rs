@@ -1,0 +1,180 @@
+//! `latchkey-seed FILE..`: users and clients in JSON become SQL for a local database.
+//!
+//! The Worker has no development mode and no demo data in it; this is how they get into a database
+//! beside it. Everything is checked by the same code that the Worker reads it with, all faults are
+//! listed, and nothing is printed unless all files are good. Running the SQL again updates what is
+//! there and keeps what administrators changed (`enabled`, `not_before`).
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use latchkey::protocol::claims::claim_faults;
+use latchkey::protocol::client::{AuthMethod, Client, Metadata, StoredSecret};
+use latchkey::protocol::ids::{Entropy, UserId};
+use latchkey::protocol::password::PasswordHash;
+use latchkey::protocol::secret::{Secret, SecretHash, sha256};
+use latchkey::protocol::session::login_name;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A seed file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seed {
+    #[serde(default)]
+    users: Vec<User>,
+    #[serde(default)]
+    clients: Vec<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct User {
+    login: String,
+    password: String,
+    #[serde(default)]
+    claims: Map<String, Value>,
+}
+
+/// The operating system's generator.
+struct System;
+
+impl Entropy for System {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        if getrandom::fill(bytes).is_err() {
+            std::process::abort();
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut sql = String::new();
+    let mut faults = Vec::new();
+    for file in std::env::args().skip(1) {
+        match std::fs::read_to_string(&file).map_err(|error| error.to_string()).and_then(|text| parse(&text)) {
+            Ok(seed) => statements(&seed, &mut sql, &mut faults),
+            Err(fault) => faults.push(format!("{file}: {fault}")),
+        }
+    }
+    if faults.is_empty() {
+        print!("{sql}");
+        return ExitCode::SUCCESS;
+    }
+    for fault in faults {
+        eprintln!("{fault}");
+    }
+    ExitCode::FAILURE
+}
+
+fn parse(text: &str) -> Result<Seed, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+fn statements(seed: &Seed, sql: &mut String, faults: &mut Vec<String>) {
+    for user in &seed.users {
+        match user_statements(user) {
+            Ok(text) => sql.push_str(&text),
+            Err(more) => faults.extend(more.into_iter().map(|fault| format!("user {:?}: {fault}", user.login))),
+        }
+    }
+    for client in &seed.clients {
+        let id = client.get("client_id").and_then(Value::as_str).unwrap_or_default();
+        match client_statement(id, client) {
+            Ok(text) => sql.push_str(&text),
+            Err(more) => faults.extend(more.into_iter().map(|fault| format!("client {id:?}: {fault}"))),
+        }
+    }
+}
+
+/// Milliseconds now, by the database's clock.
+const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+
+fn user_statements(user: &User) -> Result<String, Vec<String>> {
+    let mut faults = claim_faults(&user.claims);
+    let login = login_name(&user.login);
+    let hash = PasswordHash::create(&Secret::new(user.password.clone()), &mut System);
+    if login.is_none() {
+        faults.push("login: 1 to 254 characters without control characters".to_owned());
+    }
+    let (Some(login), Some(hash), true) = (login, hash, faults.is_empty()) else {
+        return Err(faults);
+    };
+    // The same login is the same user in every seed, so that running it again finds its row.
+    let digest = sha256(format!("latchkey seed user {login}").as_bytes());
+    let id = UserId::from_bytes(digest.first_chunk::<16>().copied().unwrap_or_default());
+    let (id, login, password, claims) =
+        (quoted(id.as_str()), quoted(&login), quoted(&hash.to_text()), quoted(&Value::from(user.claims.clone()).to_string()));
+    let mut sql = String::new();
+    let _ = writeln!(
+        sql,
+        "INSERT INTO users (id, password, claims, created_at, updated_at) VALUES ({id}, {password}, {claims}, {NOW}, {NOW}) \
+         ON CONFLICT (id) DO UPDATE SET password = excluded.password, claims = excluded.claims, updated_at = excluded.updated_at;"
+    );
+    let _ = writeln!(
+        sql,
+        "INSERT INTO logins (login, user_id) VALUES ({login}, {id}) ON CONFLICT (login) DO UPDATE SET user_id = excluded.user_id;"
+    );
+    Ok(sql)
+}
+
+fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec<String>> {
+    let known = [
+        "client_id",
+        "client_secret",
+        "client_name",
+        "publisher",
+        "logo_uri",
+        "policy_uri",
+        "tos_uri",
+        "grant_types",
+        "token_endpoint_auth_method",
+        "scope",
+        "required_scope",
+        "resources",
+        "access_token_lifetime",
+        "refresh_idle_lifetime",
+        "refresh_absolute_lifetime",
+        "refresh_grace",
+        "verification_uri_complete",
+        "device_max_auth_age",
+        "device_live_flows",
+    ];
+    let mut faults: Vec<String> =
+        client.keys().filter(|name| !known.contains(&name.as_str())).map(|name| format!("{name}: no such member")).collect();
+    if !Client::is_id(id) {
+        faults.push("client_id: 1 to 128 letters, digits or -._~".to_owned());
+    }
+    let metadata: Metadata = match serde_json::from_value(Value::Object(client.clone())) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            faults.push(error.to_string());
+            return Err(faults);
+        }
+    };
+    faults.extend(metadata.faults());
+    let secret = client.get("client_secret").and_then(Value::as_str);
+    match (metadata.token_endpoint_auth_method, secret) {
+        (AuthMethod::None, Some(_)) => faults.push("client_secret: a public client has none".to_owned()),
+        (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => faults.push("client_secret: needed".to_owned()),
+        (_, Some(secret)) if secret.len() < 32 => faults.push("client_secret: at least 32 characters".to_owned()),
+        _ => {}
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let secrets: Vec<StoredSecret> =
+        secret.into_iter().map(|secret| StoredSecret { sha256: SecretHash::of(secret.as_bytes()), expires_at: None }).collect();
+    let json = |value: serde_json::Result<String>| quoted(&value.unwrap_or_default());
+    let (id, metadata, secrets) = (quoted(id), json(serde_json::to_string(&metadata)), json(serde_json::to_string(&secrets)));
+    Ok(format!(
+        "INSERT INTO clients (id, metadata, secrets, created_at) VALUES ({id}, {metadata}, {secrets}, {NOW}) \
+         ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, secrets = excluded.secrets, version = version + 1 \
+         WHERE metadata <> excluded.metadata OR secrets <> excluded.secrets;\n"
+    ))
+}
+
+/// An SQL string literal. Control characters, which could break a line-wise reader, go as JSON
+/// escapes already or are refused before.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,231 @@
+//! Signing and verifying through `WebCrypto`, with the keys of `signing_keys`.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use js_sys::{Reflect, Uint8Array};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Crypto, CryptoKey, SubtleCrypto};
+
+use super::ctx::Ctx;
+use super::failure::Fault;
+use super::js;
+use super::published;
+use super::store::signing_keys::{self, StoredKey};
+use crate::protocol::jose::{self, Alg, Typ, UntrustedJwt};
+use crate::protocol::keys::{Chore, KeyRecord, WrappedKey, chores, jwks, public_members, signer, thumbprint};
+use crate::protocol::seal::OpenError;
+use crate::protocol::time::{Seconds, Timestamp};
+
+thread_local! {
+    /// The rows as this isolate last read them. Plain data; imported keys are kept beside by `kid`.
+    static ROWS: RefCell<Option<(Timestamp, Vec<StoredKey>)>> = const { RefCell::new(None) };
+    static IMPORTED: RefCell<HashMap<(String, Use), CryptoKey>> = RefCell::new(HashMap::new());
+}
+
+/// What an imported key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Use {
+    Sign,
+    Verify,
+}
+
+/// Signs a token that lives from now for `lifetime`.
+pub async fn sign<T: Serialize>(ctx: &Ctx, typ: Typ, alg: Alg, lifetime: Seconds, claims: T) -> Result<String, Fault> {
+    let rows = rows(ctx).await?;
+    let records: Vec<KeyRecord> = rows.iter().map(|row| row.record.clone()).collect();
+    let record = signer(&records, alg, ctx.now).ok_or_else(|| Fault::Broken(format!("no {} key may sign now", alg.name())))?;
+    let row = rows.iter().find(|row| row.record.kid == record.kid).ok_or_else(|| Fault::Broken("signing key lost".to_owned()))?;
+    let key = private_key(ctx, row).await?;
+    let input = jose::signing_input(typ, alg, &record.kid, ctx.now, ctx.now.plus(lifetime), claims)
+        .ok_or_else(|| Fault::Broken("claims do not serialize".to_owned()))?;
+    let promise =
+        subtle()?.sign_with_object_and_u8_array(&parameters(alg), &key, input.as_bytes()).map_err(|error| fault(&error))?;
+    let signature = bytes(&JsFuture::from(promise).await.map_err(|error| fault(&error))?);
+    Ok(jose::signed(&input, &signature))
+}
+
+/// The claims of a token of ours that is of this type, signed by a published key and in time.
+pub async fn verified<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<T>, Fault> {
+    let Some(token) = UntrustedJwt::parse(text, typ) else {
+        return Ok(None);
+    };
+    let rows = rows(ctx).await?;
+    let row = rows
+        .iter()
+        .find(|row| row.record.kid == token.kid && row.record.alg == token.alg && row.record.schedule.is_published(ctx.now));
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let key = imported(&row.record, Use::Verify, &row.record.public_jwk).await?;
+    let message = Uint8Array::from(token.message());
+    let signature = Uint8Array::from(token.signature().as_slice());
+    let promise = subtle()?
+        .verify_with_object_and_buffer_source_and_buffer_source(&parameters(token.alg), &key, &signature, &message)
+        .map_err(|error| fault(&error))?;
+    let is_verified = JsFuture::from(promise).await.map_err(|error| fault(&error))?.is_truthy();
+    Ok(token.attest(is_verified).and_then(|witness| token.claims(&witness, ctx.now)))
+}
+
+/// The JWK Set as it stands in the database; made when this is the realm's first use.
+pub async fn current_jwks(ctx: &Ctx) -> Result<String, Fault> {
+    let records: Vec<KeyRecord> = rows(ctx).await?.into_iter().map(|row| row.record).collect();
+    Ok(jwks(&records, ctx.now).to_string())
+}
+
+/// The cron's work on keys: successors, postponements, wrappings by the active key, and the whole
+/// JWKS to KV, every time.
+pub async fn maintain(ctx: &Ctx) -> Result<(), Fault> {
+    let mut rows = signing_keys::all(ctx).await?;
+    let records: Vec<KeyRecord> = rows.iter().map(|row| row.record.clone()).collect();
+    let seen = kids(published::jwks(ctx).await?.as_deref().unwrap_or_default());
+    for chore in chores(&records, &seen, &ctx.config.settings, ctx.now) {
+        match chore {
+            Chore::Create { alg, number, schedule } => {
+                let key = generate(ctx, alg, number, schedule).await?;
+                signing_keys::insert(ctx, &[key]).await?;
+            }
+            Chore::Postpone { alg, number, schedule } => {
+                signing_keys::run(ctx, signing_keys::postpone(alg, number, &schedule)).await?
+            }
+            Chore::Extend { alg, number, sign_until, remove_at } => {
+                signing_keys::run(ctx, signing_keys::extend(alg, number, sign_until, remove_at)).await?;
+            }
+        }
+    }
+    let wrapper = ctx.config.wrapper();
+    for row in &rows {
+        if crate::protocol::seal::Sealer::key_number(&row.wrapped) != Some(ctx.config.ring.active()) {
+            let after = wrapper.seal(&unwrap(ctx, row)?, &mut ctx.entropy());
+            signing_keys::run(ctx, signing_keys::rewrap(row.record.alg, row.record.number, &row.wrapped, &after)).await?;
+        }
+    }
+    rows = signing_keys::all(ctx).await?;
+    remember(ctx, &rows);
+    let records: Vec<KeyRecord> = rows.into_iter().map(|row| row.record).collect();
+    published::put_jwks(ctx, &jwks(&records, ctx.now).to_string()).await
+}
+
+/// The rows, read again when this isolate's copy is too old; the first set is made here.
+async fn rows(ctx: &Ctx) -> Result<Vec<StoredKey>, Fault> {
+    let age = Seconds(ctx.config.settings.key_cache).millis();
+    let young = ROWS
+        .with_borrow(|rows| rows.as_ref().filter(|(at, _)| (0..age).contains(&ctx.now.since(*at))).map(|(_, rows)| rows.clone()));
+    if let Some(rows) = young {
+        return Ok(rows);
+    }
+    let mut rows = signing_keys::all(ctx).await?;
+    if Alg::ALL.iter().any(|alg| !rows.iter().any(|row| row.record.alg == *alg)) {
+        let records: Vec<KeyRecord> = rows.iter().map(|row| row.record.clone()).collect();
+        let mut keys = Vec::new();
+        for chore in chores(&records, &[], &ctx.config.settings, ctx.now) {
+            if let Chore::Create { alg, number: number @ 1, schedule } = chore {
+                keys.push(generate(ctx, alg, number, schedule).await?);
+            }
+        }
+        rows = signing_keys::insert(ctx, &keys).await?;
+    }
+    remember(ctx, &rows);
+    Ok(rows)
+}
+
+fn remember(ctx: &Ctx, rows: &[StoredKey]) {
+    ROWS.set(Some((ctx.now, rows.to_vec())));
+    IMPORTED.with_borrow_mut(|imported| imported.retain(|(kid, _), _| rows.iter().any(|row| row.record.kid == *kid)));
+}
+
+async fn generate(ctx: &Ctx, alg: Alg, number: u32, schedule: crate::protocol::keys::Schedule) -> Result<StoredKey, Fault> {
+    let usages = js::strings(&["sign", "verify"]);
+    let subtle = subtle()?;
+    let promise = subtle.generate_key_with_object(&parameters(alg), true, &usages).map_err(|error| fault(&error))?;
+    let pair = JsFuture::from(promise).await.map_err(|error| fault(&error))?;
+    let private: CryptoKey = Reflect::get(&pair, &"privateKey".into()).map_err(|error| fault(&error))?.unchecked_into();
+    let promise = subtle.export_key("jwk", &private).map_err(|error| fault(&error))?;
+    let exported = JsFuture::from(promise).await.map_err(|error| fault(&error))?;
+    let text = js_sys::JSON::stringify(&exported).map_err(|error| fault(&error))?;
+    let jwk: Value = serde_json::from_str(&String::from(text)).map_err(|error| Fault::broken("exported key", error))?;
+    let public_jwk = public_members(&jwk);
+    let record = KeyRecord { alg, number, kid: thumbprint(&jwk), public_jwk, schedule };
+    let wrapped = ctx.config.wrapper().seal(&WrappedKey { jwk }, &mut ctx.entropy());
+    Ok(StoredKey { record, wrapped })
+}
+
+async fn private_key(ctx: &Ctx, row: &StoredKey) -> Result<CryptoKey, Fault> {
+    if let Some(key) = remembered(&row.record.kid, Use::Sign) {
+        return Ok(key);
+    }
+    imported(&row.record, Use::Sign, &unwrap(ctx, row)?.jwk).await
+}
+
+/// Opens a wrapped key. One that does not open is a fault and never leads to new keys.
+fn unwrap(ctx: &Ctx, row: &StoredKey) -> Result<WrappedKey, Fault> {
+    ctx.config.wrapper().open(&row.wrapped).map_err(|error| match error {
+        OpenError::NewerKey => Fault::Unavailable("signing key is wrapped by a newer root secret".to_owned()),
+        OpenError::Bogus => Fault::Broken(format!("signing key {} does not unwrap", row.record.kid)),
+    })
+}
+
+/// Imports a key, unless this isolate has it already.
+async fn imported(record: &KeyRecord, usage: Use, jwk: &Value) -> Result<CryptoKey, Fault> {
+    if let Some(key) = remembered(&record.kid, usage) {
+        return Ok(key);
+    }
+    let jwk = js_sys::JSON::parse(&without_usage(jwk).to_string()).map_err(|error| fault(&error))?;
+    let usages = js::strings(&[if usage == Use::Sign { "sign" } else { "verify" }]);
+    let promise = subtle()?
+        .import_key_with_object("jwk", jwk.unchecked_ref(), &parameters(record.alg), false, &usages)
+        .map_err(|error| fault(&error))?;
+    let key: CryptoKey = JsFuture::from(promise).await.map_err(|error| fault(&error))?.unchecked_into();
+    IMPORTED.with_borrow_mut(|imported| imported.insert((record.kid.clone(), usage), key.clone()));
+    Ok(key)
+}
+
+/// A JWK without members that would restrict what it may be imported for.
+fn without_usage(jwk: &Value) -> Value {
+    let mut jwk = jwk.clone();
+    if let Some(members) = jwk.as_object_mut() {
+        members.retain(|name, _| !["key_ops", "ext", "alg", "use", "kid"].contains(&name.as_str()));
+    }
+    jwk
+}
+
+fn remembered(kid: &str, usage: Use) -> Option<CryptoKey> {
+    IMPORTED.with_borrow(|imported| imported.get(&(kid.to_owned(), usage)).cloned())
+}
+
+/// The `kid`s of a JWK Set.
+fn kids(jwks: &str) -> Vec<String> {
+    let set: Value = serde_json::from_str(jwks).unwrap_or_default();
+    let keys = set.get("keys").and_then(Value::as_array);
+    keys.into_iter().flatten().filter_map(|key| key.get("kid")?.as_str().map(str::to_owned)).collect()
+}
+
+/// Parameters that fit generating, importing, signing and verifying alike.
+fn parameters(alg: Alg) -> js_sys::Object {
+    match alg {
+        Alg::ES256 => js::object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into()), ("hash", "SHA-256".into())]),
+        Alg::RS256 => js::object(&[
+            ("name", "RSASSA-PKCS1-v1_5".into()),
+            ("modulusLength", 2048.into()),
+            ("publicExponent", Uint8Array::from([1, 0, 1].as_slice()).into()),
+            ("hash", "SHA-256".into()),
+        ]),
+    }
+}
+
+fn subtle() -> Result<SubtleCrypto, Fault> {
+    let crypto = Reflect::get(&js_sys::global(), &"crypto".into()).map_err(|error| fault(&error))?;
+    Ok(crypto.unchecked_into::<Crypto>().subtle())
+}
+
+fn bytes(buffer: &JsValue) -> Vec<u8> {
+    Uint8Array::new(buffer).to_vec()
+}
+
+fn fault(error: &JsValue) -> Fault {
+    Fault::broken("WebCrypto", js::message(error))
+}

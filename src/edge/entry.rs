@@ -1,0 +1,91 @@
+//! Where the platform calls in.
+
+use std::panic;
+use std::rc::Rc;
+
+use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
+
+use super::crypto;
+use super::ctx::{self, Ctx};
+use super::failure::{Failure, Fault};
+use super::http::{WireRequest, WireResponse};
+use super::log::{self, Line, Meter};
+use super::routes::{self, Route};
+use super::store::{Db, Shards, grants, sessions, signing_keys};
+use crate::protocol::time::Seconds;
+
+/// The cron run that also deletes what ended; the others only keep the keys.
+const PURGE_CRON: &str = "17 3 * * *";
+/// Rows that one purge deletes at most, of each table.
+const PURGE_LIMIT: u32 = 5_000;
+
+/// Panics are logged with their place, and the SDK's own hook still runs: it marks the instance.
+#[event(start)]
+fn start() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        console_error_panic_hook::hook(info);
+        before(info);
+    }));
+}
+
+/// Every request.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+    let began = ctx::now();
+    let meter = Rc::new(Meter::default());
+    let request_id = ctx::request_id();
+    let mut request = WireRequest::new(request);
+    let mut line = Line { route: Route::of(&request.path).name(), method: known_method(&request.method), ..Line::default() };
+    let response = match Ctx::new(env, Rc::clone(&meter), request_id.clone()) {
+        Ok(ctx) => routes::answer(&ctx, &mut request, &mut line).await,
+        Err(fault) => unconfigured(fault, &request_id, &mut line),
+    };
+    line.status = response.status;
+    line.duration = ctx::now().since(began);
+    line.write(&request_id, &meter);
+    response.into_response()
+}
+
+/// Cron: keys every time, and once a day what ended long ago.
+#[event(scheduled)]
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let meter = Rc::new(Meter::default());
+    let done = match Ctx::new(env, Rc::clone(&meter), ctx::request_id()) {
+        Ok(ctx) => run(&ctx, &event.cron()).await,
+        Err(fault) => Err(fault),
+    };
+    match done {
+        Ok(()) => log::event("info", "cron", "", &meter),
+        Err(fault) => log::event("error", "cron", &Failure::from(fault).into_parts().1, &meter),
+    }
+}
+
+async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
+    crypto::maintain(ctx).await?;
+    if cron == PURGE_CRON {
+        let settings = &ctx.config.settings;
+        let (absolute, idle) = (Seconds(settings.session_absolute), Seconds(settings.session_idle));
+        let purges = [
+            sessions::purge(ctx.now.minus(absolute), ctx.now.minus(idle), PURGE_LIMIT),
+            // A day or more after it ended, so that a late replay still finds the row.
+            grants::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
+            signing_keys::purge(ctx.now),
+        ];
+        Db::new(ctx, Shards::COMMON).batch(purges).await?;
+    }
+    Ok(())
+}
+
+/// Without a good configuration there is no realm, no page and no issuer to speak for.
+fn unconfigured(fault: Fault, request_id: &str, line: &mut Line) -> WireResponse {
+    let (error, detail) = Failure::from(fault).into_parts();
+    line.error = Some(error.code.row().0);
+    line.detail = detail;
+    WireResponse::error(&error, request_id)
+}
+
+fn known_method(method: &str) -> String {
+    let known = ["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"];
+    if known.contains(&method) { method.to_owned() } else { "other".to_owned() }
+}

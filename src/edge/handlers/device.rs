@@ -1,0 +1,120 @@
+//! The device grant at the token endpoint: RFC 8628 3.4 and 3.5.
+
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::token::{Issue, unopened};
+use crate::edge::objects::device_flow;
+use crate::edge::store::clients;
+use crate::edge::store::grants::{self, NewGrant};
+use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
+use crate::protocol::device::{Answer, Approval, DeviceCode, Message};
+use crate::protocol::device_authorization::check_resources;
+use crate::protocol::error::{Code, OAuthError};
+use crate::protocol::refresh::Why;
+use crate::protocol::scope::granted;
+use crate::protocol::secret::{Secret, SecretHash};
+use crate::protocol::time::Seconds;
+use crate::protocol::token::audience;
+
+/// A poll.
+///
+/// 1. Open the device code: a bogus one dies here, an expired one answers `expired_token` for ever.
+/// 2. Ask the flow, in one message. It keeps the pace and writes only when the interval grows.
+/// 3. Approved: decide scope and audience, then one batch asks the gate and inserts the grant.
+/// 4. A grant that is there and new, however many polls raced for it, is answered; anything else is
+///    `invalid_grant`, and nothing is revoked.
+pub async fn redeem(ctx: &Ctx, client: Client, device_code: &Secret, asked: &[String]) -> Result<Issue, Failure> {
+    // 1
+    let code: DeviceCode = ctx.config.sealer().open(device_code.expose()).map_err(|error| unopened(error, "device code"))?;
+    if ctx.now >= code.ends_at() {
+        return Err(expired().into());
+    }
+    // 2
+    let message = Message::Poll { client: client.id.clone(), secret: SecretHash::of(code.secret.as_bytes()) };
+    let (approval, approved_resources) = match device_flow::send(ctx, &code.flow, &message).await? {
+        Answer::Granted { approval, resources } => (approval, resources),
+        Answer::Pending => return Err(OAuthError::new(Code::AuthorizationPending, "the user has not answered yet").into()),
+        Answer::SlowDown => {
+            return Err(OAuthError::new(Code::SlowDown, "polled too early: wait 5 seconds longer each time").into());
+        }
+        Answer::Denied => return Err(OAuthError::new(Code::AccessDenied, "the user said no").into()),
+        Answer::Expired => return Err(expired().into()),
+        Answer::Unknown if ctx.now >= code.expires_at => return Err(expired().into()),
+        Answer::Unknown => return Err(OAuthError::invalid_grant("unknown flow or foreign client").into()),
+        Answer::Started | Answer::Taken | Answer::Open { .. } | Answer::Settled { .. } => {
+            return Err(Fault::Broken("a flow answered something else than was asked".to_owned()).into());
+        }
+    };
+    // 3
+    match attempt(ctx, &client, &approval, &approved_resources, asked).await? {
+        Attempt::Issue(issue) => Ok(*issue),
+        // The client changed since this isolate read it: decide again on what it is now, once.
+        Attempt::ClientChanged(client) => match attempt(ctx, &client, &approval, &approved_resources, asked).await? {
+            Attempt::Issue(issue) => Ok(*issue),
+            Attempt::ClientChanged(_) => Err(Fault::Unavailable("the client keeps changing".to_owned()).into()),
+        },
+    }
+}
+
+enum Attempt {
+    Issue(Box<Issue>),
+    ClientChanged(Box<Client>),
+}
+
+async fn attempt(
+    ctx: &Ctx,
+    client: &Client,
+    approval: &Approval,
+    approved: &[String],
+    asked: &[String],
+) -> Result<Attempt, Failure> {
+    if !client.enabled {
+        return Err(OAuthError::invalid_grant(Why::ClientDisabled.word()).into());
+    }
+    check_resources(approved, client, &ctx.config)?;
+    let audience = audience(approved, asked, client, &ctx.config)?;
+    let scope = granted(&approval.scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
+    if scope.is_empty() {
+        return Err(OAuthError::invalid_grant("nothing that was approved is still allowed").into());
+    }
+    // Without a refresh token the row only has to outlive its access token.
+    let lifetime = if client.may_use(REFRESH_TOKEN) {
+        client.metadata.refresh_absolute_lifetime
+    } else {
+        client.access_token_lifetime(&ctx.config)
+    };
+    let new = NewGrant {
+        approval,
+        client,
+        granted_scope: &scope,
+        resources: approved,
+        name: &client.metadata.client_name,
+        expires_at: ctx.now.plus(lifetime),
+    };
+    let outcome = grants::redeem(ctx, &new).await?;
+    // 4
+    let repeat = Seconds(ctx.config.settings.device_repeat).millis();
+    match (outcome.grant, outcome.client) {
+        (Some(grant), _)
+            if grant.family.client == client.id
+                && grant.family.generation == 0
+                && grant.is_live()
+                && ctx.now.since(grant.family.created_at) < repeat =>
+        {
+            let (client, scope) = (client.clone(), granted(&grant.granted_scope, &scope));
+            Ok(Attempt::Issue(Box::new(Issue { grant, client, scope, audience, generation: 0 })))
+        }
+        (Some(grant), _) => {
+            Err(OAuthError::invalid_grant(grant.gate.refusal().map_or("collected before, or revoked", Why::word)).into())
+        }
+        (None, Some(now)) if now.version != client.version => {
+            clients::remember(now.clone(), ctx.now);
+            Ok(Attempt::ClientChanged(Box::new(now)))
+        }
+        (None, _) => Err(OAuthError::invalid_grant("the gate is shut").into()),
+    }
+}
+
+const fn expired() -> OAuthError {
+    OAuthError::new(Code::ExpiredToken, "the device code is expired")
+}

@@ -1,0 +1,367 @@
+//! `/device`: where a person connects a device. RFC 8628 3.3 and 5, RFC 10027.
+
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::browser::{Browser, minutes, posted, realm, sealed_form};
+use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::log::Line;
+use crate::edge::objects::{device_flow, throttle};
+use crate::edge::store::sessions::SignedIn;
+use crate::edge::store::{clients, grants};
+use crate::pages::{self, CodeError};
+use crate::protocol::client::Client;
+use crate::protocol::cookie::Cookie;
+use crate::protocol::device::{Answer, Approval, Flow, Message};
+use crate::protocol::device_authorization::verification_uri_complete;
+use crate::protocol::error::{Code, OAuthError};
+use crate::protocol::form::Form;
+use crate::protocol::ids::OwnedId;
+use crate::protocol::scope::Scope;
+use crate::protocol::session::{ApprovalForm, CodeForm, Next, PrefilledCode, UndoForm};
+use crate::protocol::throttle::{Claim, wait_seconds};
+use crate::protocol::time::{Seconds, Timestamp};
+use crate::protocol::uri::origin;
+use crate::protocol::user_code::UserCode;
+
+/// `GET /device`: sign in first, then the code.
+///
+/// A code in the query goes into a cookie sealed to the browser and the query away (303), so that it
+/// lingers in no history. It fills the field in and is never submitted for the user (RFC 8628 5.4).
+pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
+    let browser = Browser::of(ctx, request);
+    if let Some(typed) = request.query()?.get("user_code") {
+        let mut response = browser.name_on(ctx, WireResponse::see_other("/device"));
+        if let Some(code) = UserCode::parse(typed) {
+            let prefilled = PrefilledCode { browser: browser.hash.clone(), user_code: code.display(), made_at: ctx.now };
+            let sealed = ctx.config.sealer().seal(&prefilled, &mut ctx.entropy());
+            response.set_cookie(Cookie::UserCode.set(&sealed, Some(ctx.config.settings.form_lifetime), ctx.config.is_secure()));
+        }
+        return Ok(response);
+    }
+    let user_code = prefilled(ctx, &browser);
+    Ok(match browser.signed_in(ctx).await? {
+        Some(signed_in) => code_page(ctx, &browser, &signed_in, 200, user_code.as_deref(), None),
+        None => browser.to_login(ctx, Next::Device { user_code, after: None }),
+    })
+}
+
+/// `POST /device`: the code.
+///
+/// 1. The form must be this browser's, session's and subject's. What is no code stops here.
+/// 2. *Reserve* a guess: per session, account and realm. A right code gives it back.
+/// 3. Unknown, expired, used and denied codes get one page.
+/// 4. The client may demand a fresh sign-in, or that the code be typed by hand.
+pub async fn submit_code(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
+    // 1
+    let form = posted(request).await?;
+    let browser = Browser::of(ctx, request);
+    let typed = form.get("user_code").unwrap_or_default();
+    let code = UserCode::parse(typed);
+    let Some(signed_in) = browser.signed_in(ctx).await? else {
+        return Ok(browser.to_login(ctx, Next::Device { user_code: None, after: None }));
+    };
+    let sealed: Option<CodeForm> = sealed_form(ctx, &form)?;
+    let Some(sealed) = sealed.filter(|sealed| browser.holds(ctx, &sealed.holder, &signed_in)) else {
+        "form expired, or of another session".clone_into(&mut line.detail);
+        return Ok(code_page(ctx, &browser, &signed_in, 400, None, Some(CodeError::Expired)));
+    };
+    let not_found = || code_page(ctx, &browser, &signed_in, 400, None, Some(CodeError::NotFound));
+    let Some(code) = code else {
+        return Ok(not_found());
+    };
+    // 2
+    let guess = Guess::of(ctx, &signed_in);
+    if let Some(wait) = guess.reserve(ctx).await? {
+        "too many wrong codes".clone_into(&mut line.detail);
+        let throttled = CodeError::Throttled { minutes: minutes(wait) };
+        let page = code_page(ctx, &browser, &signed_in, 429, None, Some(throttled));
+        return Ok(page.header("retry-after", wait_seconds(wait).to_string()));
+    }
+    // 3
+    let Some((name, flow, age)) = open_flow(ctx, &code).await? else {
+        "no open flow has this code".clone_into(&mut line.detail);
+        return Ok(not_found());
+    };
+    guess.release(ctx).await?;
+    let Some(client) = clients::fresh(ctx, &flow.client).await?.filter(|client| client.enabled) else {
+        return Ok(not_found());
+    };
+    line.client = Some(client.id.clone());
+    // 4
+    let user_code = code.display();
+    if !client.metadata.verification_uri_complete && sealed.prefilled.as_ref() == Some(&user_code) {
+        return Ok(clear_code(ctx, not_found()));
+    }
+    if let Some(response) = stale_sign_in(ctx, &browser, &client, &signed_in, &user_code) {
+        return Ok(response);
+    }
+    let asked = ApprovalForm {
+        holder: browser.holder(ctx, &signed_in),
+        flow: name,
+        instance: flow.instance,
+        user_code,
+        client: flow.client,
+        scope: flow.scope,
+        place: flow.place,
+        requested_at: Timestamp::from_millis(ctx.now.millis() - age),
+    };
+    Ok(clear_code(ctx, approval_page(ctx, &browser, request, &client, &signed_in, &asked, None)))
+}
+
+/// `POST /device/approve`: yes or no.
+///
+/// 1. The form must be this browser's, session's and subject's, and its flow the one it was made for.
+/// 2. No: one message.
+/// 3. Yes: the tick "this is my device" is checked here too; the client must still be there and the
+///    sign-in fresh enough for it; required scopes stay, optional ones as ticked.
+/// 4. One message. The grant's id is minted now; the page after it can take the yes back.
+pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
+    // 1
+    let form = posted(request).await?;
+    let browser = Browser::of(ctx, request);
+    let Some(signed_in) = browser.signed_in(ctx).await? else {
+        return Ok(browser.to_login(ctx, Next::Device { user_code: None, after: None }));
+    };
+    let sealed: Option<ApprovalForm> = sealed_form(ctx, &form)?;
+    let Some(asked) = sealed.filter(|sealed| browser.holds(ctx, &sealed.holder, &signed_in)) else {
+        "form expired, or of another session".clone_into(&mut line.detail);
+        return Ok(code_page(ctx, &browser, &signed_in, 400, None, Some(CodeError::Expired)));
+    };
+    line.client = Some(asked.client.clone());
+    let not_found = || code_page(ctx, &browser, &signed_in, 400, None, Some(CodeError::NotFound));
+    let user = signed_in.session.user.clone();
+    // 2
+    if form.get("action") != Some("allow") {
+        let message = Message::Deny { instance: asked.instance.clone(), user };
+        return Ok(match device_flow::send(ctx, &asked.flow, &message).await? {
+            Answer::Settled { .. } => browser.page(ctx, 200, pages::denied(&realm(ctx))),
+            _ => not_found(),
+        });
+    }
+    // 3
+    let Some(client) = clients::fresh(ctx, &asked.client).await?.filter(|client| client.enabled) else {
+        return Ok(not_found());
+    };
+    if let Some(response) = stale_sign_in(ctx, &browser, &client, &signed_in, &asked.user_code) {
+        return Ok(response);
+    }
+    if form.get("confirm_device") != Some("1") {
+        return Ok(approval_page(ctx, &browser, request, &client, &signed_in, &asked, Some(&form)));
+    }
+    let scope = asked.scope.filter(|scope| client.metadata.required_scope.contains(scope) || is_ticked(&form, scope));
+    if scope.is_empty() {
+        return Ok(approval_page(ctx, &browser, request, &client, &signed_in, &asked, Some(&form)));
+    }
+    // 4
+    let session = &signed_in.session;
+    let approval = Approval {
+        grant: OwnedId::generate(&user, &mut ctx.entropy()),
+        user,
+        scope,
+        approved_at: ctx.now,
+        auth_time: session.auth_time,
+        acr: session.acr.clone(),
+        amr: session.amr.clone(),
+        interval: Seconds(0),
+    };
+    let message = Message::Approve { instance: asked.instance.clone(), approval };
+    let Answer::Settled { grant: Some(grant) } = device_flow::send(ctx, &asked.flow, &message).await? else {
+        return Ok(not_found());
+    };
+    let undo = UndoForm {
+        holder: browser.holder(ctx, &signed_in),
+        flow: asked.flow,
+        instance: asked.instance,
+        client: asked.client,
+        grant,
+    };
+    let undo = ctx.config.sealer().seal(&undo, &mut ctx.entropy());
+    let model = pages::Allowed { form: &undo, client_name: &client.metadata.client_name };
+    Ok(browser.page(ctx, 200, pages::allowed(&realm(ctx), &model)))
+}
+
+/// `POST /device/undo`: takes a yes back. The flow answers `access_denied` from here on, and the
+/// grant is revoked, whether its row is there already or about to be inserted by a poll under way.
+pub async fn undo(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
+    let form = posted(request).await?;
+    let browser = Browser::of(ctx, request);
+    let Some(signed_in) = browser.signed_in(ctx).await? else {
+        return Ok(browser.to_login(ctx, Next::Device { user_code: None, after: None }));
+    };
+    let sealed: Option<UndoForm> = sealed_form(ctx, &form)?;
+    let Some(undo) = sealed.filter(|sealed| browser.holds(ctx, &sealed.holder, &signed_in)) else {
+        "form expired, or of another session".clone_into(&mut line.detail);
+        return Ok(code_page(ctx, &browser, &signed_in, 400, None, Some(CodeError::Expired)));
+    };
+    line.client = Some(undo.client.clone());
+    let user = signed_in.session.user.clone();
+    device_flow::send(ctx, &undo.flow, &Message::Deny { instance: undo.instance, user: user.clone() }).await?;
+    grants::revoke_or_bury(ctx, &user, &undo.grant, &undo.client).await?;
+    Ok(browser.page(ctx, 200, pages::undone(&realm(ctx))))
+}
+
+/// `GET /device/qr?user_code=XXXX-XXXX`: `verification_uri_complete` as an SVG. A pure function of a
+/// well-formed code; nothing is looked up.
+pub fn qr(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
+    let query = request.query()?;
+    let malformed = OAuthError::new(Code::InvalidRequest, "user_code must be a well-formed user code");
+    let code = UserCode::parse(query.require("user_code")?).ok_or(malformed)?;
+    let svg = pages::qr_svg(&verification_uri_complete(&ctx.config, &code))
+        .ok_or_else(|| Fault::Broken("QR code too large".to_owned()))?;
+    let response = WireResponse::cacheable("image/svg+xml", "no-store", svg.into_bytes());
+    Ok(response.header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"))
+}
+
+/// The code that a link brought, if it is this browser's and young.
+fn prefilled(ctx: &Ctx, browser: &Browser) -> Option<String> {
+    let code: PrefilledCode = browser.sealed(ctx, Cookie::UserCode)?;
+    (code.browser == browser.hash && browser.is_fresh(ctx, code.made_at)).then_some(code.user_code)
+}
+
+fn clear_code(ctx: &Ctx, mut response: WireResponse) -> WireResponse {
+    response.set_cookie(Cookie::UserCode.clear(ctx.config.is_secure()));
+    response
+}
+
+/// The open flow with this code: its object's name, the flow and its age in milliseconds. While a
+/// root secret is being replaced, the name may be under another key of the ring.
+async fn open_flow(ctx: &Ctx, code: &UserCode) -> Result<Option<(String, Flow, i64)>, Failure> {
+    for number in ctx.config.ring.numbers() {
+        let name = code.flow_name(&ctx.config.sealer(), number);
+        if let Answer::Open { flow, age } = device_flow::send(ctx, &name, &Message::Look).await? {
+            return Ok(Some((name, flow, age)));
+        }
+    }
+    Ok(None)
+}
+
+/// To the login page, when the client wants a younger sign-in than this one (shared workstations).
+fn stale_sign_in(ctx: &Ctx, browser: &Browser, client: &Client, signed_in: &SignedIn, user_code: &str) -> Option<WireResponse> {
+    let most = client.metadata.device_max_auth_age?;
+    let is_stale = ctx.now.since(signed_in.session.auth_time) > most.millis();
+    let next = Next::Device { user_code: Some(user_code.to_owned()), after: Some(ctx.now.minus(most)) };
+    is_stale.then(|| browser.to_login(ctx, next))
+}
+
+fn is_ticked(form: &Form, scope: &str) -> bool {
+    form.get(&format!("scope.{scope}")) == Some("1")
+}
+
+fn code_page(
+    ctx: &Ctx,
+    browser: &Browser,
+    signed_in: &SignedIn,
+    status: u16,
+    prefilled: Option<&str>,
+    error: Option<CodeError>,
+) -> WireResponse {
+    let form = CodeForm { holder: browser.holder(ctx, signed_in), prefilled: prefilled.map(str::to_owned) };
+    let form = ctx.config.sealer().seal(&form, &mut ctx.entropy());
+    let code = prefilled.unwrap_or_default();
+    let model = pages::CodeEntry { form: &form, name: &signed_in.name, code, prefilled: prefilled.is_some(), error };
+    browser.page(ctx, status, pages::code_entry(&realm(ctx), &model))
+}
+
+/// The page that asks. `answered` is what came back without the tick.
+fn approval_page(
+    ctx: &Ctx,
+    browser: &Browser,
+    request: &WireRequest,
+    client: &Client,
+    signed_in: &SignedIn,
+    asked: &ApprovalForm,
+    answered: Option<&Form>,
+) -> WireResponse {
+    let metadata = &client.metadata;
+    let sealed = ApprovalForm { holder: browser.holder(ctx, signed_in), ..asked.clone() };
+    let sealed = ctx.config.sealer().seal(&sealed, &mut ctx.entropy());
+    let scopes: Vec<pages::RequestedScope<'_>> = requested(ctx, client, &asked.scope, answered);
+    let here = request.place();
+    let seconds = |instant: Timestamp| instant.seconds().max(0).unsigned_abs();
+    let known = |place: &'_ str| !place.is_empty();
+    let model = pages::Approval {
+        form: &sealed,
+        name: &signed_in.name,
+        client: pages::Client {
+            name: &metadata.client_name,
+            publisher: metadata.publisher.as_deref(),
+            logo: metadata.logo_uri.as_deref(),
+            policy: metadata.policy_uri.as_deref(),
+            tos: metadata.tos_uri.as_deref(),
+        },
+        user_code: &asked.user_code,
+        scopes: &scopes,
+        requested_at: seconds(asked.requested_at),
+        now: seconds(ctx.now),
+        device_place: Some(asked.place.as_str()).filter(|place| known(place)),
+        browser_place: Some(here.as_str()).filter(|place| known(place)),
+        places_differ: known(&here) && known(&asked.place) && here != asked.place,
+        unconfirmed: answered.is_some(),
+    };
+    let logo: Vec<&str> = metadata.logo_uri.as_deref().and_then(origin).into_iter().collect();
+    let status = if answered.is_some() { 400 } else { 200 };
+    browser.page_with_images(ctx, status, pages::approval(&realm(ctx), &model), &logo)
+}
+
+fn requested<'a>(ctx: &'a Ctx, client: &Client, scope: &'a Scope, answered: Option<&Form>) -> Vec<pages::RequestedScope<'a>> {
+    scope
+        .iter()
+        .map(|name| {
+            let words = ctx.config.scopes.words(name);
+            pages::RequestedScope {
+                name,
+                title: words.map(|words| words.title.as_str()),
+                description: words.map(|words| words.description.as_str()).filter(|text| !text.is_empty()),
+                required: client.metadata.required_scope.contains(name),
+                checked: answered.is_none_or(|form| is_ticked(form, name)),
+            }
+        })
+        .collect()
+}
+
+/// One guess at a user code, and the budgets that it comes out of. Never by address alone: a
+/// hospital is one address, and a site with a dynamic one is many.
+struct Guess {
+    owner: String,
+    own: [Claim; 2],
+    realm: Claim,
+}
+
+/// Owner of the realm-wide tally of wrong codes.
+const REALM: &str = "realm codes";
+
+impl Guess {
+    fn of(ctx: &Ctx, signed_in: &SignedIn) -> Self {
+        let (settings, session) = (&ctx.config.settings, &signed_in.session);
+        let claim = |kind: &str, of: &str, limit: u32, stored: bool| Claim {
+            key: throttle::key(ctx, kind, of),
+            budget: ctx.config.budget(limit),
+            stored,
+        };
+        Self {
+            owner: format!("account {}", session.user.as_str()),
+            own: [
+                claim("code by session", &session.id.to_string(), settings.code_budget_session, true),
+                claim("code by account", session.user.as_str(), settings.code_budget_account, true),
+            ],
+            realm: claim("code", "realm", settings.code_budget_realm, false),
+        }
+    }
+
+    async fn reserve(&self, ctx: &Ctx) -> Result<Option<i64>, Failure> {
+        if let Some(wait) = throttle::reserve(ctx, &self.owner, &self.own).await? {
+            return Ok(Some(wait));
+        }
+        if let Some(wait) = throttle::reserve(ctx, REALM, std::slice::from_ref(&self.realm)).await? {
+            throttle::release(ctx, &self.owner, &self.own).await?;
+            return Ok(Some(wait));
+        }
+        Ok(None)
+    }
+
+    async fn release(&self, ctx: &Ctx) -> Result<(), Failure> {
+        throttle::release(ctx, &self.owner, &self.own).await?;
+        throttle::release(ctx, REALM, std::slice::from_ref(&self.realm)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+//! One file per endpoint: parse, load, decide, commit, answer. The doc comment of each lists the
+//! RFC's steps, and the body repeats their numbers.
+
+pub mod api;
+pub mod browser;
+pub mod device;
+pub mod device_authorization;
+pub mod device_page;
+pub mod home;
+pub mod login;
+pub mod logout;
+pub mod metadata;
+pub mod refresh;
+pub mod revoke;
+pub mod style;
+pub mod token;
+pub mod userinfo;

@@ -1,0 +1,107 @@
+//! The refresh grant at the token endpoint: RFC 6749 6, RFC 9700 4.14.
+
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::token::{Issue, unopened};
+use crate::edge::store::{clients, grants};
+use crate::protocol::client::{Client, DEVICE_CODE};
+use crate::protocol::client_auth::ClientCredentials;
+use crate::protocol::error::OAuthError;
+use crate::protocol::refresh::{Policy, RefreshToken, Verdict, Why, verdict};
+use crate::protocol::scope::{Scope, granted};
+use crate::protocol::secret::Secret;
+use crate::protocol::token::{audience, narrowed_scope};
+
+/// A refresh.
+///
+/// 1. Open the refresh token: a bogus one dies here.
+/// 2. A request that narrows is checked against the grant first, so that a refused one has changed
+///    nothing (RFC 6749 6). The ordinary refresh asks for nothing and skips this.
+/// 3. One batch: advance the generation if it is current and the gate is open; read what is there.
+/// 4. Otherwise the verdict: the one before within grace gets the current token again; an older one
+///    is theft and ends the grant; all else changes nothing.
+pub async fn refresh(
+    ctx: &Ctx,
+    credentials: &ClientCredentials,
+    client: Client,
+    refresh_token: &Secret,
+    scope: Option<&Scope>,
+    resources: &[String],
+) -> Result<Issue, Failure> {
+    // 1
+    let token: RefreshToken =
+        ctx.config.sealer().open(refresh_token.expose()).map_err(|error| unopened(error, "refresh token"))?;
+    // 2
+    if scope.is_some() || !resources.is_empty() {
+        let grant = grants::by_id(ctx, &token.user, &token.grant).await?.ok_or(OAuthError::invalid_grant("no such grant"))?;
+        if grant.family.client == client.id {
+            narrowed(ctx, &grant, &client, scope, resources)?;
+        }
+    }
+    // 3
+    let mut client = client;
+    let mut outcome = grants::rotate(ctx, &token.user, &token.grant, token.generation, &client, policy(&client)).await?;
+    if !outcome.wrote
+        && let Some(now) = outcome.client.take_if(|now| now.version != client.version)
+    {
+        // The client changed since this isolate read it: authenticate and decide again, once.
+        clients::remember(now.clone(), ctx.now);
+        credentials.authenticate(Some(&now), ctx.now)?;
+        client = now;
+        outcome = grants::rotate(ctx, &token.user, &token.grant, token.generation, &client, policy(&client)).await?;
+    }
+    // 4
+    let grant = outcome.grant.ok_or(OAuthError::invalid_grant("no such grant"))?;
+    if !outcome.wrote {
+        let is_ours = is_own_rotation(&grant, token.generation, ctx);
+        match verdict(&grant.family, &grant.gate, &client.id, token.generation, policy(&client), ctx.now) {
+            Verdict::Repeat => {}
+            Verdict::Theft if is_ours => {}
+            Verdict::Theft => {
+                grants::revoke(ctx, &token.user, &token.grant, "refresh token replayed").await?;
+                return Err(OAuthError::invalid_grant("refresh token replayed: the grant is revoked").into());
+            }
+            Verdict::Refuse(why) => return Err(OAuthError::invalid_grant(why.word()).into()),
+            // The statement and the verdict ask the same, so somebody wrote in between.
+            Verdict::Rotate => return Err(Fault::Unavailable("the grant changed under the refresh".to_owned()).into()),
+        }
+    }
+    let (allowed, scope, audience) = narrowed(ctx, &grant, &client, scope, resources)?;
+    if outcome.wrote && allowed != grant.granted_scope {
+        grants::set_granted(ctx, &token.user, &token.grant, &allowed).await?;
+    }
+    let generation = grant.family.generation;
+    Ok(Issue { grant, client, scope, audience, generation })
+}
+
+/// What is allowed now, and the scope and audience of the next access token: never wider.
+fn narrowed(
+    ctx: &Ctx,
+    grant: &grants::Grant,
+    client: &Client,
+    scope: Option<&Scope>,
+    resources: &[String],
+) -> Result<(Scope, Scope, Vec<String>), OAuthError> {
+    let allowed = granted(&grant.approved_scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
+    if allowed.is_empty() {
+        return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
+    }
+    let scope = narrowed_scope(&allowed, scope)?;
+    let audience = audience(&grant.resources, resources, client, &ctx.config)?;
+    Ok((allowed, scope, audience))
+}
+
+fn policy(client: &Client) -> Policy {
+    let metadata = &client.metadata;
+    Policy { grace: metadata.refresh_grace, idle: metadata.refresh_idle_lifetime, absolute: metadata.refresh_absolute_lifetime }
+}
+
+/// Whether the rotation that is there is this very request's: the batch was committed, its answer
+/// lost, and it was run once more. Without this a client without grace would be a thief.
+fn is_own_rotation(grant: &grants::Grant, presented: u32, ctx: &Ctx) -> bool {
+    let family = &grant.family;
+    presented.checked_add(1) == Some(family.generation)
+        && family.rotated_at == ctx.now
+        && family.revoked_at.is_none()
+        && grant.gate.refusal().is_none_or(|why| why == Why::Revoked)
+}

@@ -1,0 +1,120 @@
+//! `POST /token`: RFC 6749 3.2. Each grant is an arm; what they share is here.
+
+use crate::edge::crypto;
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::api::ClientRequest;
+use crate::edge::handlers::{device, refresh};
+use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::log::Line;
+use crate::edge::store::grants::Grant;
+use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
+use crate::protocol::client::{Client, REFRESH_TOKEN};
+use crate::protocol::error::OAuthError;
+use crate::protocol::ids::random;
+use crate::protocol::jose::{Alg, Typ};
+use crate::protocol::refresh::RefreshToken;
+use crate::protocol::scope::Scope;
+use crate::protocol::seal::OpenError;
+use crate::protocol::time::Seconds;
+use crate::protocol::token::{TokenRequest, TokenResponse};
+
+/// Answers a token request.
+///
+/// 1. Parse: one grant with its own parameters, nothing twice (RFC 6749 3.2).
+/// 2. Authenticate the client (2.3), and check that it may use the grant (5.2).
+/// 3. The grant's own steps.
+/// 4. Sign and answer (5.1).
+pub async fn token(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
+    // 1
+    let client_request = ClientRequest::read(request, line).await?;
+    let token_request = TokenRequest::parse(&client_request.form)?;
+    // 2
+    let client = client_request.authenticated(ctx).await?;
+    token_request.check_client(&client)?;
+    // 3
+    let issue = match token_request {
+        TokenRequest::DeviceCode { device_code, resources } => device::redeem(ctx, client, &device_code, &resources).await?,
+        TokenRequest::RefreshToken { refresh_token, scope, resources } => {
+            refresh::refresh(ctx, &client_request.credentials, client, &refresh_token, scope.as_ref(), &resources).await?
+        }
+    };
+    // 4
+    Ok(WireResponse::json(200, &issue.sign(ctx).await?))
+}
+
+/// Tokens about to be issued: everything is decided and committed.
+pub struct Issue {
+    /// The grant they come from.
+    pub grant: Grant,
+    /// The client they are for.
+    pub client: Client,
+    /// What the access token is good for.
+    pub scope: Scope,
+    /// Whom it is for.
+    pub audience: Vec<String>,
+    /// Generation of the refresh token to answer.
+    pub generation: u32,
+}
+
+impl Issue {
+    /// Signs. Everything here can be done again for a lost answer: the refresh token is the same
+    /// text every time.
+    async fn sign(self, ctx: &Ctx) -> Result<TokenResponse, Fault> {
+        let (config, grant, client) = (&ctx.config, &self.grant, &self.client);
+        let sealer = config.sealer();
+        let sub = grant.user.as_str().to_owned();
+        let lifetime = jittered(client.access_token_lifetime(config), ctx);
+        let access = AccessClaims {
+            iss: config.issuer.clone(),
+            sub: sub.clone(),
+            aud: self.audience.into(),
+            client_id: client.id.clone(),
+            scope: self.scope.clone(),
+            jti: sealer.seal(&TokenId { user: grant.user.clone(), grant: grant.id.clone() }, &mut ctx.entropy()),
+            auth_time: grant.auth_time.seconds(),
+            acr: grant.acr.clone(),
+            amr: grant.amr.clone(),
+            sid: grant.id.sid(),
+        };
+        let access_token = crypto::sign(ctx, Typ::AccessToken, Alg::ES256, lifetime, access).await?;
+        let id_token = if self.scope.contains("openid") {
+            let claims = IdClaims {
+                iss: config.issuer.clone(),
+                sub,
+                aud: client.id.clone(),
+                auth_time: grant.auth_time.seconds(),
+                acr: grant.acr.clone(),
+                amr: grant.amr.clone(),
+                sid: grant.id.sid(),
+                at_hash: at_hash(&access_token),
+            };
+            Some(crypto::sign(ctx, Typ::IdToken, Alg::RS256, lifetime, claims).await?)
+        } else {
+            None
+        };
+        let refresh = RefreshToken { user: grant.user.clone(), grant: grant.id.clone(), generation: self.generation };
+        Ok(TokenResponse {
+            access_token,
+            token_type: "Bearer",
+            expires_in: lifetime.0,
+            refresh_token: client.may_use(REFRESH_TOKEN).then(|| sealer.seal_deterministic(&refresh)),
+            scope: self.scope,
+            id_token,
+        })
+    }
+}
+
+/// Up to a tenth less, so that devices that were started together spread.
+fn jittered(lifetime: Seconds, ctx: &Ctx) -> Seconds {
+    let [draw] = random::<1>(&mut ctx.entropy());
+    Seconds(lifetime.0 - lifetime.0 * u32::from(draw) / 2560)
+}
+
+/// A sealed value that does not open: bogus is the peer's matter, a newer key ours.
+pub fn unopened(error: OpenError, what: &'static str) -> Failure {
+    match error {
+        OpenError::Bogus => OAuthError::invalid_grant(what).into(),
+        OpenError::NewerKey => Fault::Unavailable(format!("{what}: sealed by a newer root secret")).into(),
+    }
+}

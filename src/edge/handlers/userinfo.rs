@@ -1,0 +1,81 @@
+//! `/userinfo`: OpenID Connect Core 5.3, RFC 6750.
+
+use crate::edge::crypto;
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::Failure;
+use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::log::Line;
+use crate::edge::store::grants;
+use crate::protocol::claims::{AccessClaims, TokenId, userinfo};
+use crate::protocol::error::{Code, OAuthError};
+use crate::protocol::jose::Typ;
+use crate::protocol::seal::OpenError;
+use crate::protocol::secret::Secret;
+
+/// Says who the token's user is.
+///
+/// 1. The token: header, or body of a POST, never both (RFC 6750 2).
+/// 2. It must be an access token of ours, in time, with scope `openid`.
+/// 3. Its grant must be alive right now.
+/// 4. All claims of each granted scope and no others (Core 5.4).
+pub async fn info(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
+    // 1
+    let Some(token) = bearer(request).await? else {
+        // RFC 6750 3.1: no error code when no token was sent.
+        return Ok(WireResponse::empty(401).header("www-authenticate", challenge(ctx, None)));
+    };
+    // 2
+    let claims: Option<AccessClaims> = crypto::verified(ctx, token.expose(), Typ::AccessToken).await?;
+    let claims = claims.filter(|claims| claims.iss == ctx.config.issuer).ok_or(invalid("not a valid access token"))?;
+    line.client = Some(claims.client_id.clone());
+    if !claims.scope.contains("openid") {
+        return Err(OAuthError::new(Code::InsufficientScope, "the token has no openid scope").into());
+    }
+    // 3
+    let id: TokenId = ctx.config.sealer().open(&claims.jti).map_err(|error| match error {
+        OpenError::NewerKey => super::token::unopened(error, "access token"),
+        OpenError::Bogus => invalid("jti does not open").into(),
+    })?;
+    let grant = grants::by_id(ctx, &id.user, &id.grant).await?.ok_or(invalid("no such grant"))?;
+    if !grant.is_live() {
+        return Err(invalid(grant.gate.refusal().map_or("grant revoked", crate::protocol::refresh::Why::word)).into());
+    }
+    // 4
+    let scope = claims.scope.and(&grant.approved_scope);
+    Ok(WireResponse::json(200, &userinfo(&claims.sub, &grants::user_claims(&grant)?, &scope)))
+}
+
+/// The `WWW-Authenticate` of a protected resource (RFC 6750 3).
+pub fn challenge(ctx: &Ctx, error: Option<&OAuthError>) -> String {
+    let realm = format!("Bearer realm=\"{}\"", ctx.config.issuer);
+    match error {
+        Some(error) => format!("{realm}, error=\"{}\", error_description=\"{}\"", error.code.row().0, error.description),
+        None => realm,
+    }
+}
+
+async fn bearer(request: &mut WireRequest) -> Result<Option<Secret>, Failure> {
+    let in_header = match request.header("authorization") {
+        None => None,
+        Some(header) => match header.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Some(Secret::new(token.trim_matches(' ').to_owned()))
+            }
+            _ => return Err(OAuthError::new(Code::InvalidRequest, "the Authorization header is not Bearer").into()),
+        },
+    };
+    let has_form = request.method == "POST"
+        && request
+            .header("content-type")
+            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+    let in_body =
+        if has_form { request.form().await?.get("access_token").map(|token| Secret::new(token.to_owned())) } else { None };
+    match (in_header, in_body) {
+        (Some(_), Some(_)) => Err(OAuthError::new(Code::InvalidRequest, "the token was sent in two ways").into()),
+        (token, None) | (None, token) => Ok(token),
+    }
+}
+
+const fn invalid(detail: &'static str) -> OAuthError {
+    OAuthError::new(Code::InvalidToken, "the access token is not valid").because(detail)
+}

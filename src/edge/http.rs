@@ -1,0 +1,213 @@
+//! Requests and responses as plain data.
+
+use serde::Serialize;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::JsValue;
+use web_sys::ReadableStreamDefaultReader;
+use worker::{Headers, Request, Response};
+
+use super::failure::{Failure, Fault};
+use super::js;
+use crate::pages::Html;
+use crate::protocol::error::{Code, OAuthError};
+use crate::protocol::form::Form;
+
+/// Largest body that is read, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// A request as plain data. The body is read only when a handler asks for it.
+pub struct WireRequest {
+    /// Method, as sent.
+    pub method: String,
+    /// Path without query, as sent.
+    pub path: String,
+    /// Query without `?`.
+    pub query: String,
+    inner: Request,
+}
+
+impl WireRequest {
+    /// Takes a request apart.
+    pub fn new(inner: Request) -> Self {
+        let method = inner.inner().method();
+        let url = inner.inner().url();
+        let after_host = url.split_once("://").map_or("", |(_, rest)| rest);
+        let target = after_host.find(['/', '?', '#']).and_then(|at| after_host.get(at..)).unwrap_or_default();
+        let target = target.split('#').next().unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let path = if path.is_empty() { "/" } else { path };
+        Self { method, path: path.to_owned(), query: query.to_owned(), inner }
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.inner.headers().get(name).ok().flatten()
+    }
+
+    /// The address that the request came from, as the platform saw it.
+    pub fn address(&self) -> String {
+        self.header("cf-connecting-ip").unwrap_or_default()
+    }
+
+    /// The coarse place that the request came from, in words: "Bern, CH"; empty when unknown.
+    pub fn place(&self) -> String {
+        let request: &JsValue = self.inner.inner();
+        let parts = ["city", "country"].map(|name| js::cf_member(request, name).filter(|part| !part.is_empty()));
+        let words: Vec<String> =
+            parts.into_iter().flatten().map(|part| part.chars().filter(|c| !c.is_control()).take(60).collect()).collect();
+        words.join(", ")
+    }
+
+    /// The query's parameters.
+    pub fn query(&self) -> Result<Form, OAuthError> {
+        Form::parse(self.query.as_bytes())
+    }
+
+    /// The body's parameters: at most 64 KiB of `application/x-www-form-urlencoded`.
+    pub async fn form(&mut self) -> Result<Form, Failure> {
+        let content_type = self.header("content-type").unwrap_or_default();
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/x-www-form-urlencoded").into());
+        }
+        Ok(Form::parse(&self.body().await?)?)
+    }
+
+    /// The body, refused before it is read when it says that it is too large, and while it is read
+    /// when it does not say so but is.
+    async fn body(&mut self) -> Result<Vec<u8>, Failure> {
+        let too_large = OAuthError::new(Code::TooLarge, "the body is larger than 64 KiB");
+        let length = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        if length.is_some_and(|length| length > MAX_BODY) {
+            return Err(too_large.into());
+        }
+        let mut body = Vec::new();
+        let Some(stream) = self.inner.inner().body() else {
+            return Ok(body);
+        };
+        let aborted = |error: JsValue| Fault::unavailable("request body", js::message(&error));
+        let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+        loop {
+            let chunk = wasm_bindgen_futures::JsFuture::from(reader.read()).await.map_err(aborted)?;
+            let Some(bytes) =
+                js_sys::Reflect::get(&chunk, &"value".into()).ok().and_then(|value| value.dyn_into::<js_sys::Uint8Array>().ok())
+            else {
+                return Ok(body);
+            };
+            if body.len() + bytes.length() as usize > MAX_BODY {
+                let _ = reader.cancel();
+                return Err(too_large.into());
+            }
+            body.extend(bytes.to_vec());
+        }
+    }
+}
+
+/// An answer as plain data.
+#[derive(Debug)]
+pub struct WireResponse {
+    /// Status.
+    pub status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl WireResponse {
+    /// An empty answer that nobody may store.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+            .header("cache-control", "no-store")
+            .header("x-content-type-options", "nosniff")
+    }
+
+    /// JSON that nobody may store (RFC 6749 5.1).
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        Self { body, ..Self::empty(status) }.header("content-type", "application/json")
+    }
+
+    /// Bytes of some type that may be kept as `cache_control` says.
+    pub fn cacheable(content_type: &'static str, cache_control: &str, body: Vec<u8>) -> Self {
+        Self { body, ..Self::empty(200) }.replace("cache-control", cache_control).header("content-type", content_type)
+    }
+
+    /// A page. `images` are origins besides our own that it may show pictures from.
+    pub fn page(status: u16, html: Html, images: &[&str], secure: bool) -> Self {
+        let images: String = images.iter().map(|origin| format!(" {origin}")).collect();
+        let policy = format!(
+            "default-src 'none'; style-src 'self'; img-src 'self'{images}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        );
+        let page = Self { body: html.into_string().into_bytes(), ..Self::empty(status) }
+            .header("content-type", "text/html; charset=utf-8")
+            .header("content-security-policy", policy)
+            // With no-referrer, browsers would send `Origin: null` on our own forms.
+            .header("referrer-policy", "same-origin")
+            .header("x-frame-options", "DENY")
+            .header("cross-origin-opener-policy", "same-origin")
+            .header("cross-origin-resource-policy", "same-origin")
+            .header("permissions-policy", "camera=(), geolocation=(), microphone=()");
+        if secure { page.header("strict-transport-security", "max-age=31536000") } else { page }
+    }
+
+    /// 303 to a place of ours.
+    pub fn see_other(path: &str) -> Self {
+        Self::empty(303).header("location", path).header("referrer-policy", "same-origin")
+    }
+
+    /// The peer's error as JSON (RFC 6749 5.2), with the request id.
+    pub fn error(error: &OAuthError, request_id: &str) -> Self {
+        let (code, status, _) = error.code.row();
+        let body = serde_json::json!({ "error": code, "error_description": error.description, "request_id": request_id });
+        Self::json(status, &body).retry_after(error)
+    }
+
+    /// `Retry-After` where the error has one.
+    #[must_use]
+    pub fn retry_after(self, error: &OAuthError) -> Self {
+        match error.retry_after {
+            Some(seconds) => self.header("retry-after", seconds.to_string()),
+            None => self,
+        }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With one more cookie.
+    pub fn set_cookie(&mut self, cookie: String) {
+        self.headers.push(("set-cookie", cookie));
+    }
+
+    /// Open to scripts of every origin: public documents only.
+    #[must_use]
+    pub fn for_all_origins(self) -> Self {
+        self.header("access-control-allow-origin", "*")
+    }
+
+    /// The same without a body, as HEAD wants it.
+    #[must_use]
+    pub fn without_body(mut self) -> Self {
+        self.body.clear();
+        self
+    }
+
+    fn replace(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.retain(|(n, _)| *n != name);
+        self.header(name, value)
+    }
+
+    /// The platform's response.
+    pub fn into_response(self) -> worker::Result<Response> {
+        let headers = Headers::new();
+        for (name, value) in &self.headers {
+            headers.append(name, value)?;
+        }
+        let response = if self.body.is_empty() { Response::empty()? } else { Response::from_bytes(self.body)? };
+        // from_bytes sets a content type of its own; ours replaces all headers.
+        Ok(response.with_status(self.status).with_headers(headers))
+    }
+}

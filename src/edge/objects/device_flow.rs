@@ -1,0 +1,61 @@
+//! `DeviceFlow`: one device sign-in until it is collected. One value, one alarm, then nothing.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use super::Envelope;
+use crate::edge::ctx::{Ctx, now};
+use crate::edge::failure::Fault;
+use crate::protocol::device::{Answer, Flow, MAX_INTERVAL, Message, Pace, step};
+
+/// The value's key.
+const FLOW: &str = "flow";
+
+/// One device sign-in.
+#[durable_object(alarm)]
+pub struct DeviceFlow {
+    state: State,
+    /// Lost at eviction, on purpose: see [`Pace`].
+    pace: Cell<Pace>,
+}
+
+/// Sends a message to the flow of this name.
+pub async fn send(ctx: &Ctx, name: &str, message: &Message) -> std::result::Result<Answer, Fault> {
+    super::call(ctx, "DEVICE_FLOW", name, message).await
+}
+
+impl DurableObject for DeviceFlow {
+    fn new(state: State, _env: Env) -> Self {
+        // Nothing is written here: a guess that finds no flow leaves nothing behind.
+        Self { state, pace: Cell::default() }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let message: Message = request.json().await?;
+        let storage = self.state.storage();
+        // No await but the storage's own from here to the last put: events do not interleave.
+        let stored: Option<Flow> = storage.get(FLOW).await?;
+        let is_new = stored.is_none();
+        let (save, pace, answer) = step(stored, self.pace.get(), message, now());
+        self.pace.set(pace);
+        let mut rows = 0;
+        if let Some(flow) = save {
+            storage.put(FLOW, &flow).await?;
+            rows += 1;
+            if is_new {
+                let until_the_end = flow.expires_at.plus(MAX_INTERVAL).plus(MAX_INTERVAL).since(now());
+                let a_moment_later = until_the_end.max(0).unsigned_abs() + 5_000;
+                storage.set_alarm(Duration::from_millis(a_moment_later)).await?;
+                rows += 1;
+            }
+        }
+        Response::from_json(&Envelope { answer, rows })
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.state.storage().delete_all().await?;
+        Response::empty()
+    }
+}

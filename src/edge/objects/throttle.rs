@@ -1,0 +1,179 @@
+//! `Throttle`: budgets for guesses. A fixed number of objects by keyed hash, so that a stranger
+//! cannot create any; their rows are collected by one alarm.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use super::Envelope;
+use crate::edge::ctx::{Ctx, now};
+use crate::edge::failure::Fault;
+use crate::protocol::secret::base64url;
+use crate::protocol::throttle::{Claim, Usage};
+use crate::protocol::time::Timestamp;
+
+/// So many objects; the first byte of a keyed hash picks one.
+const OBJECTS: &str = "throttle";
+
+/// Tallies that are not stored are dropped, all of them, above this many: memory is bounded.
+const MOST_IN_MEMORY: usize = 4096;
+
+/// Budgets of everything whose hash leads here.
+#[durable_object(alarm)]
+pub struct Throttle {
+    state: State,
+    memory: RefCell<HashMap<String, Usage>>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verb {
+    Reserve,
+    Release,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Message {
+    verb: Verb,
+    claims: Vec<Claim>,
+}
+
+/// What is answered: nothing, or the milliseconds to wait.
+#[derive(Debug, Deserialize, Serialize)]
+struct Answer {
+    wait: Option<i64>,
+}
+
+/// Takes one from each of these budgets, or from none: then the answer is the milliseconds to wait.
+/// `owner` picks the object.
+pub async fn reserve(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::Result<Option<i64>, Fault> {
+    send(ctx, owner, Verb::Reserve, claims).await
+}
+
+/// Gives one back to each of these budgets.
+pub async fn release(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::Result<(), Fault> {
+    send(ctx, owner, Verb::Release, claims).await.map(drop)
+}
+
+async fn send(ctx: &Ctx, owner: &str, verb: Verb, claims: &[Claim]) -> std::result::Result<Option<i64>, Fault> {
+    let sealer = ctx.config.sealer();
+    let [object, ..] = sealer.mac(ctx.config.ring.active(), "throttle object", &[owner.as_bytes()]);
+    let message = Message { verb, claims: claims.to_vec() };
+    let answer: Answer = super::call(ctx, "THROTTLE", &format!("{OBJECTS} {object}"), &message).await?;
+    Ok(answer.wait)
+}
+
+/// The key of a budget: what it is for, hashed, so that storage holds no names.
+pub fn key(ctx: &Ctx, kind: &str, of: &str) -> String {
+    let mac = ctx.config.sealer().mac(ctx.config.ring.active(), "throttle key", &[kind.as_bytes(), of.as_bytes()]);
+    base64url(mac.first_chunk::<16>().unwrap_or(&[0; 16]))
+}
+
+impl DurableObject for Throttle {
+    fn new(state: State, _env: Env) -> Self {
+        Self { state, memory: RefCell::default() }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let message: Message = request.json().await?;
+        let now = now();
+        // Load everything, decide everything, then write: no await but the storage's own between.
+        let mut usages = Vec::with_capacity(message.claims.len());
+        for claim in &message.claims {
+            usages.push(self.load(claim).await?);
+        }
+        let mut wait = None;
+        let mut after = Vec::with_capacity(usages.len());
+        for (claim, usage) in message.claims.iter().zip(&usages) {
+            match message.verb {
+                Verb::Release => after.push(usage.release(claim.budget)),
+                Verb::Reserve => match usage.reserve(claim.budget, now) {
+                    Ok(usage) => after.push(usage),
+                    Err(millis) => wait = wait.max(Some(millis)),
+                },
+            }
+        }
+        let mut rows = 0;
+        if wait.is_none() {
+            for (claim, usage) in message.claims.iter().zip(after) {
+                rows += self.save(claim, usage, now).await?;
+            }
+        }
+        Response::from_json(&Envelope { answer: Answer { wait }, rows })
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        let storage = self.state.storage();
+        let now = now();
+        let mut next: Option<Timestamp> = None;
+        let mut spent = Vec::new();
+        let entries = storage.list().await?;
+        for entry in entries.entries().into_iter().flatten() {
+            let entry: js_sys::Array = entry.into();
+            let (Some(key), Ok(usage)) = (entry.get(0).as_string(), listed_usage(&entry.get(1))) else {
+                continue;
+            };
+            if usage.is_spent(now) {
+                spent.push(key);
+            } else {
+                next = Some(next.map_or(usage.0, |at: Timestamp| at.max(usage.0)));
+            }
+        }
+        for some in spent.chunks(128) {
+            storage.delete_multiple(some.to_vec()).await?;
+        }
+        if let Some(at) = next {
+            storage.set_alarm(millis_until(at, now)).await?;
+        }
+        Response::empty()
+    }
+}
+
+impl Throttle {
+    async fn load(&self, claim: &Claim) -> Result<Usage> {
+        if claim.stored {
+            return Ok(self.state.storage().get(&claim.key).await?.unwrap_or(Usage::NONE));
+        }
+        Ok(self.memory.borrow().get(&claim.key).copied().unwrap_or(Usage::NONE))
+    }
+
+    /// Rows written.
+    async fn save(&self, claim: &Claim, usage: Usage, now: Timestamp) -> Result<u64> {
+        if !claim.stored {
+            let mut memory = self.memory.borrow_mut();
+            if memory.len() >= MOST_IN_MEMORY {
+                memory.retain(|_, usage| !usage.is_spent(now));
+            }
+            if memory.len() >= MOST_IN_MEMORY {
+                memory.clear();
+            }
+            memory.insert(claim.key.clone(), usage);
+            return Ok(0);
+        }
+        let storage = self.state.storage();
+        if usage.is_spent(now) {
+            return Ok(u64::from(storage.delete(&claim.key).await?));
+        }
+        storage.put(&claim.key, usage).await?;
+        if storage.get_alarm().await?.is_some() {
+            return Ok(1);
+        }
+        storage.set_alarm(millis_until(usage.0, now)).await?;
+        Ok(2)
+    }
+}
+
+/// A usage as it comes out of a listing.
+fn listed_usage(value: &JsValue) -> std::result::Result<Usage, ()> {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds, far below 2^53")]
+    value.as_f64().map(|millis| Usage(Timestamp::from_millis(millis as i64))).ok_or(())
+}
+
+fn millis_until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(at.since(now).max(0).unsigned_abs() + 1_000)
+}

@@ -1,0 +1,23 @@
+//! KV: the JWKS at the edge. Public and stale by nature, so nothing is ever decided by it.
+
+use super::ctx::Ctx;
+use super::failure::Fault;
+use super::log::Meter;
+
+/// The one key.
+const JWKS: &str = "jwks";
+
+/// The JWKS as readers near this place see it.
+pub async fn jwks(ctx: &Ctx) -> Result<Option<String>, Fault> {
+    Meter::add(&ctx.meter.kv, 1);
+    let kv = ctx.env.kv("PUBLISHED").map_err(|error| Fault::unavailable("KV", error))?;
+    kv.get(JWKS).text().await.map_err(|error| Fault::unavailable("KV", error))
+}
+
+/// Publishes the JWKS, whole.
+pub async fn put_jwks(ctx: &Ctx, jwks: &str) -> Result<(), Fault> {
+    Meter::add(&ctx.meter.kv, 1);
+    let kv = ctx.env.kv("PUBLISHED").map_err(|error| Fault::unavailable("KV", error))?;
+    let put = kv.put(JWKS, jwks).map_err(|error| Fault::unavailable("KV", error))?;
+    put.execute().await.map_err(|error| Fault::unavailable("KV", error))
+}

@@ -1,0 +1,190 @@
+//! Which handler answers what, and how a failure is told there.
+
+use super::ctx::Ctx;
+use super::failure::Failure;
+use super::handlers::{
+    browser, device_authorization, device_page, home, login, logout, metadata, revoke, style, token, userinfo,
+};
+use super::http::{WireRequest, WireResponse};
+use super::log::Line;
+use crate::pages;
+use crate::protocol::error::{Code, OAuthError};
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Metadata (RFC 8414, Discovery).
+    Metadata,
+    /// JWK Set.
+    Jwks,
+    /// Health.
+    Health,
+    /// Stylesheet.
+    Style,
+    /// Device authorization endpoint.
+    DeviceAuthorization,
+    /// Token endpoint.
+    Token,
+    /// Revocation endpoint.
+    Revoke,
+    /// Userinfo endpoint.
+    Userinfo,
+    /// QR code of a user code.
+    Qr,
+    /// Start page.
+    Home,
+    /// Sign-in.
+    Login,
+    /// Sign-out.
+    Logout,
+    /// User code.
+    Device,
+    /// Yes or no.
+    Approve,
+    /// The yes taken back.
+    Undo,
+    /// Browsers ask for it; there is none.
+    Favicon,
+    /// Nothing here.
+    Unknown,
+}
+
+impl Route {
+    /// The route of a path.
+    pub fn of(path: &str) -> Self {
+        match path {
+            "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server" => Self::Metadata,
+            "/jwks.json" => Self::Jwks,
+            "/healthz" => Self::Health,
+            "/style.css" => Self::Style,
+            "/device_authorization" => Self::DeviceAuthorization,
+            "/token" => Self::Token,
+            "/revoke" => Self::Revoke,
+            "/userinfo" => Self::Userinfo,
+            "/device/qr" => Self::Qr,
+            "/" => Self::Home,
+            "/login" => Self::Login,
+            "/logout" => Self::Logout,
+            "/device" => Self::Device,
+            "/device/approve" => Self::Approve,
+            "/device/undo" => Self::Undo,
+            "/favicon.ico" => Self::Favicon,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Its name in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Metadata => "metadata",
+            Self::Jwks => "jwks",
+            Self::Health => "health",
+            Self::Style => "style",
+            Self::DeviceAuthorization => "device_authorization",
+            Self::Token => "token",
+            Self::Revoke => "revoke",
+            Self::Userinfo => "userinfo",
+            Self::Qr => "device/qr",
+            Self::Home => "home",
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::Device => "device",
+            Self::Approve => "device/approve",
+            Self::Undo => "device/undo",
+            Self::Favicon => "favicon",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The methods that it answers.
+    const fn methods(self) -> &'static [&'static str] {
+        match self {
+            Self::Metadata | Self::Jwks | Self::Health => &["GET", "HEAD", "OPTIONS"],
+            Self::Style | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
+            Self::DeviceAuthorization | Self::Token | Self::Revoke | Self::Approve | Self::Undo => &["POST"],
+            Self::Userinfo => &["GET", "POST"],
+            Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
+            Self::Unknown => &[],
+        }
+    }
+
+    /// Whether people look at it.
+    const fn is_page(self) -> bool {
+        matches!(self, Self::Home | Self::Login | Self::Logout | Self::Device | Self::Approve | Self::Undo | Self::Unknown)
+    }
+}
+
+/// Answers a request; a failure becomes the route's kind of error.
+pub async fn answer(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> WireResponse {
+    let route = Route::of(&request.path);
+    let outcome = dispatch(ctx, route, request, line).await;
+    let response = outcome.unwrap_or_else(|failure| failed(ctx, route, request, failure, line));
+    if request.method == "HEAD" { response.without_body() } else { response }
+}
+
+async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
+    if route == Route::Unknown {
+        return Err(OAuthError::new(Code::NotFound, "nothing here").into());
+    }
+    if !route.methods().contains(&request.method.as_str()) {
+        return Err(OAuthError::new(Code::MethodNotAllowed, "another HTTP method is needed").into());
+    }
+    let is_post = request.method == "POST";
+    match route {
+        Route::Metadata | Route::Jwks | Route::Health if request.method == "OPTIONS" => Ok(preflight()),
+        Route::Metadata => Ok(metadata::document(ctx, request)),
+        Route::Jwks => metadata::jwks(ctx, request).await,
+        Route::Health => metadata::health(ctx).await,
+        Route::Style => Ok(style::style(ctx, request)),
+        Route::DeviceAuthorization => device_authorization::start(ctx, request, line).await,
+        Route::Token => token::token(ctx, request, line).await,
+        Route::Revoke => revoke::revoke(ctx, request, line).await,
+        Route::Userinfo => userinfo::info(ctx, request, line).await,
+        Route::Qr => device_page::qr(ctx, request),
+        Route::Home => home::home(ctx, request).await,
+        Route::Login if is_post => login::submit(ctx, request, line).await,
+        Route::Login => login::show(ctx, request).await,
+        Route::Logout if is_post => logout::submit(ctx, request).await,
+        Route::Logout => logout::show(ctx, request).await,
+        Route::Device if is_post => device_page::submit_code(ctx, request, line).await,
+        Route::Device => device_page::show(ctx, request).await,
+        Route::Approve => device_page::submit_approval(ctx, request, line).await,
+        Route::Undo => device_page::undo(ctx, request, line).await,
+        Route::Favicon | Route::Unknown => Ok(WireResponse::empty(204)),
+    }
+}
+
+/// Public documents may be fetched by scripts of any origin, with any simple header.
+fn preflight() -> WireResponse {
+    WireResponse::empty(204)
+        .for_all_origins()
+        .header("access-control-allow-methods", "GET, HEAD")
+        .header("access-control-max-age", "86400")
+}
+
+/// The error as this route tells it: a page for people, JSON for clients, a challenge at userinfo.
+fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line: &mut Line) -> WireResponse {
+    let (error, detail) = failure.into_parts();
+    let (code, status, _) = error.code.row();
+    line.error = Some(code);
+    line.detail = detail;
+    let wants_html = route != Route::Unknown || request.header("accept").is_some_and(|accept| accept.contains("text/html"));
+    let mut response = if route.is_page() && wants_html {
+        let model = pages::ErrorPage { status, request_id: &ctx.request_id };
+        browser::page(ctx, status, pages::error(&browser::realm(ctx), &model), &[]).retry_after(&error)
+    } else {
+        WireResponse::error(&error, &ctx.request_id)
+    };
+    match error.code {
+        Code::MethodNotAllowed => response = response.header("allow", route.methods().join(", ")),
+        Code::InvalidClient if request.header("authorization").is_some() => {
+            response.status = 401;
+            response = response.header("www-authenticate", format!("Basic realm=\"{}\"", ctx.config.issuer));
+        }
+        Code::InvalidToken | Code::InsufficientScope => {
+            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)))
+        }
+        _ => {}
+    }
+    response
+}

@@ -1,0 +1,93 @@
+//! `clients`, and the copy of them that an isolate keeps for a while.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::{Db, Shards, Statement, from_json};
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::{Failure, Fault};
+use crate::protocol::client::Client;
+use crate::protocol::client_auth::ClientCredentials;
+use crate::protocol::time::{Seconds, Timestamp};
+
+/// Clients that an isolate remembers at most.
+const MOST: usize = 256;
+
+thread_local! {
+    static CACHE: RefCell<HashMap<String, (Timestamp, Client)>> = RefCell::new(HashMap::new());
+}
+
+/// A row.
+#[derive(Deserialize)]
+pub struct ClientRow {
+    id: String,
+    metadata: String,
+    secrets: String,
+    enabled: i64,
+    version: i64,
+}
+
+impl ClientRow {
+    /// The client that it holds.
+    pub fn parse(self) -> Result<Client, Fault> {
+        Ok(Client {
+            metadata: from_json("clients.metadata", &self.metadata)?,
+            secrets: from_json("clients.secrets", &self.secrets)?,
+            enabled: self.enabled != 0,
+            version: self.version,
+            id: self.id,
+        })
+    }
+}
+
+/// Reads a client.
+pub fn select(id: &str) -> Statement {
+    Statement::new("SELECT id, metadata, secrets, enabled, version FROM clients WHERE id = ?1", [id.into()])
+}
+
+/// A client as it is in the database now. Absence is never remembered.
+pub async fn fresh(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
+    if !Client::is_id(id) {
+        return Ok(None);
+    }
+    let rows = Db::new(ctx, Shards::COMMON).run(select(id)).await?;
+    let client = rows.first::<ClientRow>()?.map(ClientRow::parse).transpose()?;
+    if let Some(client) = &client {
+        remember(client.clone(), ctx.now);
+    }
+    Ok(client)
+}
+
+/// The authenticated client, or the peer's error. A copy from memory may say yes, never no: before
+/// refusing, the database is read once.
+pub async fn authenticated(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
+    if let Some(client) = remembered(ctx, &credentials.client_id)
+        && credentials.authenticate(Some(&client), ctx.now).is_ok()
+    {
+        return Ok(client);
+    }
+    let client = fresh(ctx, &credentials.client_id).await?;
+    credentials.authenticate(client.as_ref(), ctx.now)?;
+    client.ok_or_else(|| Fault::Broken("an absent client was authenticated".to_owned()).into())
+}
+
+/// Keeps a copy.
+pub fn remember(client: Client, now: Timestamp) {
+    CACHE.with_borrow_mut(|cache| {
+        if cache.len() >= MOST && !cache.contains_key(&client.id) {
+            // Rare, and any choice is good: start over.
+            cache.clear();
+        }
+        cache.insert(client.id.clone(), (now, client));
+    });
+}
+
+fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
+    let age = Seconds(ctx.config.settings.client_cache);
+    CACHE.with_borrow(|cache| {
+        let (read_at, client) = cache.get(id)?;
+        (0..age.millis()).contains(&ctx.now.since(*read_at)).then(|| client.clone())
+    })
+}

@@ -1,0 +1,282 @@
+//! `grants`: one row per signed-in device, the whole state of its refresh family; and the one gate.
+
+use serde::Deserialize;
+
+use super::clients::ClientRow;
+use super::{Db, Rows, Shards, Statement, from_json, to_json, users};
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::Fault;
+use crate::protocol::client::Client;
+use crate::protocol::device::Approval;
+use crate::protocol::ids::{OwnedId, UserId};
+use crate::protocol::refresh::{Family, Gate, Policy};
+use crate::protocol::scope::Scope;
+use crate::protocol::time::{Seconds, Timestamp};
+
+/// The gate as SQL over `users u` and `clients c`, for a grant `g` with `approved_at` and
+/// `auth_time`. It is the same as [`Gate`]'s, and asked inside the statement that writes.
+macro_rules! gate {
+    ($approved_at:literal, $auth_time:literal, $user:literal, $client:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM users u WHERE u.id = ",
+            $user,
+            " AND u.enabled = 1 AND u.not_before < ",
+            $approved_at,
+            " AND u.not_before < ",
+            $auth_time,
+            ")",
+            " AND NOT EXISTS (SELECT 1 FROM consents x WHERE x.user_id = ",
+            $user,
+            " AND x.client_id = ",
+            $client,
+            " AND x.withdrawn_at >= ",
+            $approved_at,
+            ")"
+        )
+    };
+}
+
+/// Everything about a grant, its user and its client, read in one row.
+const SELECT: &str = "SELECT g.client_id, g.approved_scope, g.granted_scope, g.resources, g.approved_at, g.auth_time, g.acr, g.amr, g.created_at, \
+     g.generation, g.rotated_at, g.revoked_at, u.enabled AS user_enabled, u.not_before, u.claims, \
+     (SELECT x.withdrawn_at FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id) AS withdrawn_at, \
+     (SELECT c.enabled FROM clients c WHERE c.id = g.client_id) AS client_enabled \
+     FROM grants g JOIN users u ON u.id = g.user_id WHERE g.user_id = ?1 AND g.id = ?2";
+
+#[derive(Deserialize)]
+struct Row {
+    client_id: String,
+    approved_scope: Scope,
+    granted_scope: Scope,
+    resources: String,
+    approved_at: Timestamp,
+    auth_time: Timestamp,
+    acr: String,
+    amr: String,
+    created_at: Timestamp,
+    generation: u32,
+    rotated_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+    user_enabled: i64,
+    not_before: Timestamp,
+    claims: String,
+    withdrawn_at: Option<Timestamp>,
+    client_enabled: Option<i64>,
+}
+
+/// A grant with what the gate says about it.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Owner.
+    pub user: UserId,
+    /// Id.
+    pub id: OwnedId,
+    /// The refresh family.
+    pub family: Family,
+    /// The gate, now.
+    pub gate: Gate,
+    /// What the user approved.
+    pub approved_scope: Scope,
+    /// What the last token could have.
+    pub granted_scope: Scope,
+    /// Resources approved.
+    pub resources: Vec<String>,
+    /// When the user had signed in.
+    pub auth_time: Timestamp,
+    /// How.
+    pub acr: String,
+    /// How.
+    pub amr: Vec<String>,
+    /// The user's claims, as JSON.
+    pub claims: String,
+}
+
+impl Grant {
+    fn parse(row: Row, user: &UserId, id: &OwnedId) -> Result<Self, Fault> {
+        let gate = Gate {
+            user_enabled: row.user_enabled != 0,
+            client_enabled: row.client_enabled.is_some_and(|enabled| enabled != 0),
+            after_not_before: row.not_before < row.approved_at && row.not_before < row.auth_time,
+            consented: row.withdrawn_at.is_none_or(|at| at < row.approved_at),
+        };
+        let family = Family {
+            client: row.client_id,
+            generation: row.generation,
+            rotated_at: row.rotated_at,
+            created_at: row.created_at,
+            revoked_at: row.revoked_at,
+        };
+        Ok(Self {
+            user: user.clone(),
+            id: id.clone(),
+            family,
+            gate,
+            approved_scope: row.approved_scope,
+            granted_scope: row.granted_scope,
+            resources: from_json("grants.resources", &row.resources)?,
+            auth_time: row.auth_time,
+            acr: row.acr,
+            amr: from_json("grants.amr", &row.amr)?,
+            claims: row.claims,
+        })
+    }
+
+    /// Whether it is alive for its tokens: not revoked, and the gate open.
+    pub const fn is_live(&self) -> bool {
+        self.family.revoked_at.is_none() && self.gate.refusal().is_none()
+    }
+}
+
+/// A grant and the client's row as it is now, after a batch.
+pub struct Outcome {
+    /// The grant, if its row exists.
+    pub grant: Option<Grant>,
+    /// The client, if its row exists.
+    pub client: Option<Client>,
+    /// Whether this batch wrote.
+    pub wrote: bool,
+}
+
+impl Outcome {
+    fn parse(rows: &[Rows; 3], user: &UserId, id: &OwnedId) -> Result<Self, Fault> {
+        let [written, grant, client] = rows;
+        Ok(Self {
+            wrote: written.first::<super::Exists>()?.is_some(),
+            grant: grant.first::<Row>()?.map(|row| Grant::parse(row, user, id)).transpose()?,
+            client: client.first::<ClientRow>()?.map(ClientRow::parse).transpose()?,
+        })
+    }
+}
+
+/// A grant about to be.
+pub struct NewGrant<'a> {
+    /// The yes it comes from.
+    pub approval: &'a Approval,
+    /// The client, as it was when the request was decided.
+    pub client: &'a Client,
+    /// What it may have now.
+    pub granted_scope: &'a Scope,
+    /// Resources asked for.
+    pub resources: &'a [String],
+    /// What its owner sees it as.
+    pub name: &'a str,
+    /// When it is over for certain.
+    pub expires_at: Timestamp,
+}
+
+/// Inserts the grant of an approval if the gate is open, the client is still what it was and the row
+/// is not there yet, and reads what is there after that. However often it is run, there is one row.
+pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
+    const INSERT: &str = concat!(
+        "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
+         created_at, expires_at, rotated_at) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12 \
+         WHERE EXISTS (SELECT 1 FROM clients c WHERE c.id = ?3 AND c.enabled = 1 AND c.version = ?14) AND ",
+        gate!("?8", "?9", "?1", "?3"),
+        " ON CONFLICT DO NOTHING RETURNING id"
+    );
+    let approval = new.approval;
+    let insert = Statement::new(
+        INSERT,
+        [
+            approval.user.as_str().into(),
+            (&approval.grant).into(),
+            new.client.id.as_str().into(),
+            new.name.into(),
+            approval.scope.to_string().into(),
+            new.granted_scope.to_string().into(),
+            to_json(&new.resources).into(),
+            approval.approved_at.into(),
+            approval.auth_time.into(),
+            approval.acr.as_str().into(),
+            to_json(&approval.amr).into(),
+            ctx.now.into(),
+            new.expires_at.into(),
+            new.client.version.into(),
+        ],
+    );
+    let statements = [insert, select(&approval.user, &approval.grant), super::clients::select(&new.client.id)];
+    let rows = Db::new(ctx, Shards::of(&approval.grant)).batch(statements).await?;
+    Outcome::parse(&rows, &approval.user, &approval.grant)
+}
+
+/// Advances generation `presented` by one if it is current, the family is alive, the gate is open
+/// and the client is still what it was; reads what is there after that.
+pub async fn rotate(
+    ctx: &Ctx,
+    user: &UserId,
+    grant: &OwnedId,
+    presented: u32,
+    client: &Client,
+    policy: Policy,
+) -> Result<Outcome, Fault> {
+    const UPDATE: &str = concat!(
+        "UPDATE grants SET generation = generation + 1, rotated_at = ?5 \
+         WHERE user_id = ?1 AND id = ?2 AND client_id = ?3 AND generation = ?4 AND revoked_at IS NULL AND created_at > ?6 AND rotated_at > ?7 \
+         AND EXISTS (SELECT 1 FROM clients c WHERE c.id = ?3 AND c.enabled = 1 AND c.version = ?8) AND ",
+        gate!("grants.approved_at", "grants.auth_time", "?1", "?3"),
+        " RETURNING id"
+    );
+    let update = Statement::new(
+        UPDATE,
+        [
+            user.as_str().into(),
+            grant.into(),
+            client.id.as_str().into(),
+            presented.into(),
+            ctx.now.into(),
+            ctx.now.minus(policy.absolute).into(),
+            ctx.now.minus(policy.idle).into(),
+            client.version.into(),
+        ],
+    );
+    let rows = Db::new(ctx, Shards::of(grant)).batch([update, select(user, grant), super::clients::select(&client.id)]).await?;
+    Outcome::parse(&rows, user, grant)
+}
+
+/// A grant as it is now.
+pub async fn by_id(ctx: &Ctx, user: &UserId, id: &OwnedId) -> Result<Option<Grant>, Fault> {
+    let rows = Db::new(ctx, Shards::of(id)).run(select(user, id)).await?;
+    rows.first::<Row>()?.map(|row| Grant::parse(row, user, id)).transpose()
+}
+
+/// Writes down what the tokens of a grant can have, after that changed.
+pub async fn set_granted(ctx: &Ctx, user: &UserId, id: &OwnedId, scope: &Scope) -> Result<(), Fault> {
+    let sql = "UPDATE grants SET granted_scope = ?3 WHERE user_id = ?1 AND id = ?2 AND granted_scope <> ?3";
+    let parameters = [user.as_str().into(), id.into(), scope.to_string().into()];
+    Db::new(ctx, Shards::of(id)).run(Statement::new(sql, parameters)).await.map(drop)
+}
+
+/// Revokes a grant for good.
+pub async fn revoke(ctx: &Ctx, user: &UserId, id: &OwnedId, why: &'static str) -> Result<(), Fault> {
+    let sql = "UPDATE grants SET revoked_at = ?3, revoked_why = ?4 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL";
+    let parameters = [user.as_str().into(), id.into(), ctx.now.into(), why.into()];
+    Db::new(ctx, Shards::of(id)).run(Statement::new(sql, parameters)).await.map(drop)
+}
+
+/// Revokes a grant whether its row is there already or is about to be inserted by a poll that is
+/// under way: the tombstone makes that insert a conflict.
+pub async fn revoke_or_bury(ctx: &Ctx, user: &UserId, id: &OwnedId, client: &str) -> Result<(), Fault> {
+    let sql = "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
+               created_at, expires_at, rotated_at, revoked_at, revoked_why) \
+               VALUES (?1, ?2, ?3, '', '', '', '[]', ?4, ?4, '', '[]', ?4, ?5, ?4, ?4, 'undone') \
+               ON CONFLICT (user_id, id) DO UPDATE SET revoked_at = ?4, revoked_why = 'undone' WHERE revoked_at IS NULL";
+    let parameters = [user.as_str().into(), id.into(), client.into(), ctx.now.into(), ctx.now.plus(Seconds(86_400)).into()];
+    Db::new(ctx, Shards::of(id)).run(Statement::new(sql, parameters)).await.map(drop)
+}
+
+/// Collects grants that ended before an instant. `limit` rows at most.
+pub fn purge(ended_before: Timestamp, limit: u32) -> Statement {
+    let sql = "DELETE FROM grants WHERE (user_id, id) IN \
+               (SELECT user_id, id FROM grants WHERE expires_at < ?1 OR revoked_at < ?1 LIMIT ?2)";
+    Statement::new(sql, [ended_before.into(), limit.into()])
+}
+
+fn select(user: &UserId, id: &OwnedId) -> Statement {
+    Statement::new(SELECT, [user.as_str().into(), id.into()])
+}
+
+/// The claims of a grant's user.
+pub fn user_claims(grant: &Grant) -> Result<serde_json::Map<String, serde_json::Value>, Fault> {
+    users::claims(&grant.claims)
+}

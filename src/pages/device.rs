@@ -1,0 +1,166 @@
+//! The page that asks whether a device may be connected, and the pages after it.
+
+use askama::Template;
+
+use super::{
+    layout::{Frame, Html, Realm, render},
+    text::Texts,
+    time,
+};
+
+/// Model of [`approval`]: everything that device-flow rule 7 wants a person to see.
+#[derive(Clone, Copy, Debug)]
+pub struct Approval<'a> {
+    /// The sealed form.
+    pub form: &'a str,
+    /// Who is signed in.
+    pub name: &'a str,
+    /// What asks.
+    pub client: Client<'a>,
+    /// The code to compare, as the device shows it.
+    pub user_code: &'a str,
+    /// What is asked for, in the order to show it.
+    pub scopes: &'a [RequestedScope<'a>],
+    /// When the device asked, in seconds since 1970.
+    pub requested_at: u64,
+    /// When the page is made, in seconds since 1970.
+    pub now: u64,
+    /// Roughly where the device is, such as "Basel, Switzerland".
+    pub device_place: Option<&'a str>,
+    /// Roughly where this browser is.
+    pub browser_place: Option<&'a str>,
+    /// Whether the two places are far enough apart for a warning.
+    pub places_differ: bool,
+    /// Whether the form came back without the "this is my device" tick.
+    pub unconfirmed: bool,
+}
+
+/// What is known of a registered client.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Client<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Who publishes it.
+    pub publisher: Option<&'a str>,
+    /// Address of its logo, whose origin the content security policy must allow.
+    pub logo: Option<&'a str>,
+    /// Address of its privacy policy; the caller admits only https.
+    pub policy: Option<&'a str>,
+    /// Address of its terms of use; the caller admits only https.
+    pub tos: Option<&'a str>,
+}
+
+/// One scope that a device asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestedScope<'a> {
+    /// The scope itself; an optional one is posted as `scope.<name>`.
+    pub name: &'a str,
+    /// What it is called; without it the standard scopes have words of their own, and any other
+    /// is shown by name.
+    pub title: Option<&'a str>,
+    /// What it means.
+    pub description: Option<&'a str>,
+    /// Whether the device cannot do without it: shown, and no form control at all.
+    pub required: bool,
+    /// Whether an optional one is ticked (yes, until the person said otherwise).
+    pub checked: bool,
+}
+
+/// Model of [`allowed`].
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'a> {
+    /// The sealed form of Undo.
+    pub form: &'a str,
+    /// Name of what was allowed.
+    pub client_name: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "approval.html")]
+struct ApprovalView<'a> {
+    frame: Frame<'a>,
+    t: &'a Texts,
+    model: &'a Approval<'a>,
+    scopes: Vec<ScopeLine<'a>>,
+    ago: String,
+    clock: String,
+    timestamp: String,
+}
+
+/// A scope in words.
+struct ScopeLine<'a> {
+    name: &'a str,
+    title: &'a str,
+    description: Option<&'a str>,
+    required: bool,
+    checked: bool,
+}
+
+#[derive(Template)]
+#[template(path = "allowed.html")]
+struct AllowedView<'a> {
+    frame: Frame<'a>,
+    t: &'a Texts,
+    model: &'a Allowed<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "denied.html")]
+struct DeniedView<'a> {
+    frame: Frame<'a>,
+    t: &'a Texts,
+}
+
+#[derive(Template)]
+#[template(path = "undone.html")]
+struct UndoneView<'a> {
+    frame: Frame<'a>,
+    t: &'a Texts,
+}
+
+/// `/device` once the code is known: may this device be connected (RFC 8628, sections 3.3 and 5.4)?
+///
+/// Posts to `/device/approve`: `form`, `action` (`allow` or `deny`), `confirm_device=1`, and
+/// `scope.<name>=1` for each optional scope that stayed ticked.
+pub fn approval(realm: &Realm<'_>, model: &Approval<'_>) -> Html {
+    let t = realm.texts;
+    render(&ApprovalView {
+        frame: Frame::new(realm, t.approval.heading, model.unconfirmed),
+        t,
+        model,
+        scopes: model.scopes.iter().map(|scope| line(t, scope)).collect(),
+        ago: (t.approval.ago)(model.now.saturating_sub(model.requested_at) / 60),
+        clock: time::clock(model.requested_at),
+        timestamp: time::timestamp(model.requested_at),
+    })
+}
+
+/// After Allow: what happens next, and the way back.
+pub fn allowed(realm: &Realm<'_>, model: &Allowed<'_>) -> Html {
+    let t = realm.texts;
+    render(&AllowedView { frame: Frame::new(realm, t.allowed.heading, false), t, model })
+}
+
+/// After Deny: what happens next, and what to do if someone else started it.
+pub fn denied(realm: &Realm<'_>) -> Html {
+    let t = realm.texts;
+    render(&DeniedView { frame: Frame::new(realm, t.denied.heading, false), t })
+}
+
+/// After Undo.
+pub fn undone(realm: &Realm<'_>) -> Html {
+    let t = realm.texts;
+    render(&UndoneView { frame: Frame::new(realm, t.undone.heading, false), t })
+}
+
+/// The configured words come first; the standard scopes have words in every language.
+fn line<'a>(t: &'static Texts, scope: &RequestedScope<'a>) -> ScopeLine<'a> {
+    let known = t.scopes.of(scope.name);
+    ScopeLine {
+        name: scope.name,
+        title: scope.title.or(known.map(|words| words.title)).unwrap_or(scope.name),
+        description: scope.description.or(known.and_then(|words| words.description)),
+        required: scope.required,
+        checked: scope.checked,
+    }
+}

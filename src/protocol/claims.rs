@@ -1,0 +1,218 @@
+//! What tokens and userinfo say: RFC 9068, OpenID Connect Core 2 and 5.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::ids::{OwnedId, UserId};
+use super::scope::Scope;
+use super::seal::Sealable;
+use super::secret::{base64url, sha256};
+
+/// `aud`: a string when there is one, else an array (RFC 7519 4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl From<Vec<String>> for Audience {
+    fn from(mut audience: Vec<String>) -> Self {
+        match (audience.pop(), audience.is_empty()) {
+            (Some(only), true) => Self::One(only),
+            (Some(last), false) => {
+                audience.push(last);
+                Self::Many(audience)
+            }
+            (None, _) => Self::Many(audience),
+        }
+    }
+}
+
+/// Claims of an access token beside `iat` and `exp` (RFC 9068 2.2).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Issuer.
+    pub iss: String,
+    /// Subject.
+    pub sub: String,
+    /// Audience.
+    pub aud: Audience,
+    /// Client.
+    pub client_id: String,
+    /// Granted scope.
+    pub scope: Scope,
+    /// Unique id; sealed inside is the grant, which only we can read.
+    pub jti: String,
+    /// When the user signed in, seconds.
+    pub auth_time: i64,
+    /// Authentication context class.
+    pub acr: String,
+    /// Authentication methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// Session that the token belongs to: a device's own, never the approver's.
+    pub sid: String,
+}
+
+/// Claims of an ID token beside `iat` and `exp` (OpenID Connect Core 2). No profile claims.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IdClaims {
+    /// Issuer.
+    pub iss: String,
+    /// Subject.
+    pub sub: String,
+    /// The client.
+    pub aud: String,
+    /// When the user signed in, seconds.
+    pub auth_time: i64,
+    /// Authentication context class.
+    pub acr: String,
+    /// Authentication methods.
+    pub amr: Vec<String>,
+    /// Session.
+    pub sid: String,
+    /// Left half of the access token's hash.
+    pub at_hash: String,
+}
+
+/// `at_hash` of an access token for an ID token signed with a SHA-256 algorithm (Core 3.1.3.6).
+pub fn at_hash(access_token: &str) -> String {
+    base64url(sha256(access_token.as_bytes()).first_chunk::<16>().unwrap_or(&[0; 16]))
+}
+
+/// What is sealed in a `jti`: the grant that the token comes from. The random nonce of the seal
+/// makes every `jti` unique.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenId {
+    /// Owner of the grant.
+    pub user: UserId,
+    /// The grant.
+    pub grant: OwnedId,
+}
+
+impl Sealable for TokenId {
+    const PURPOSE: &'static str = "token id";
+
+    fn to_bytes(&self) -> Vec<u8> {
+        [self.user.bytes().as_slice(), self.grant.bytes()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (user, grant) = bytes.split_first_chunk::<16>()?;
+        Some(Self { user: UserId::from_bytes(*user), grant: OwnedId::from_bytes(grant.try_into().ok()?)? })
+    }
+}
+
+/// The claims that each scope yields (Core 5.4).
+const SCOPE_CLAIMS: [(&str, &[&str]); 4] = [
+    (
+        "profile",
+        &[
+            "name",
+            "family_name",
+            "given_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "updated_at",
+        ],
+    ),
+    ("email", &["email", "email_verified"]),
+    ("address", &["address"]),
+    ("phone", &["phone_number", "phone_number_verified"]),
+];
+
+/// Every claim that userinfo may hold, `sub` first: for `claims_supported`.
+pub fn user_claims() -> impl Iterator<Item = &'static str> {
+    std::iter::once("sub").chain(SCOPE_CLAIMS.iter().flat_map(|(_, claims)| claims.iter().copied()))
+}
+
+/// Userinfo: `sub` and all claims of each granted scope that the user has, and no others.
+pub fn userinfo(sub: &str, claims: &Map<String, Value>, scope: &Scope) -> Value {
+    let mut info = Map::new();
+    info.insert("sub".to_owned(), Value::from(sub));
+    for (_, names) in SCOPE_CLAIMS.iter().filter(|(name, _)| scope.contains(name)) {
+        for name in *names {
+            if let Some(value) = claims.get(*name).filter(|value| !value.is_null()) {
+                info.insert((*name).to_owned(), value.clone());
+            }
+        }
+    }
+    Value::Object(info)
+}
+
+/// Everything that is wrong with a user's claims: unknown names and wrong types (Core 5.1).
+pub fn claim_faults(claims: &Map<String, Value>) -> Vec<String> {
+    let is_right = |name: &str, value: &Value| match name {
+        "email_verified" | "phone_number_verified" => value.is_boolean(),
+        "updated_at" => value.is_i64(),
+        "address" => value.is_object(),
+        _ => value.is_string(),
+    };
+    let known: Vec<&str> = user_claims().skip(1).collect();
+    let mut faults = Vec::new();
+    for (name, value) in claims {
+        if !known.contains(&name.as_str()) {
+            faults.push(format!("claims: {name} is not a claim of OpenID Connect Core 5.1"));
+        } else if !is_right(name, value) {
+            faults.push(format!("claims: {name} has the wrong type"));
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::ids::tests::Counted;
+    use super::*;
+
+    #[test]
+    fn userinfo_holds_the_granted_scopes_claims_and_no_others() {
+        let claims = json!({"name": "Ada", "email": "ada@example.org", "email_verified": true, "secret": 1, "sub": "evil"});
+        let of = |scope: &str| userinfo("u", claims.as_object().unwrap(), &Scope::parse(scope).unwrap());
+        assert_eq!(of("openid"), json!({"sub": "u"}));
+        assert_eq!(of("openid email"), json!({"sub": "u", "email": "ada@example.org", "email_verified": true}));
+        assert_eq!(of("profile"), json!({"sub": "u", "name": "Ada"}));
+    }
+
+    #[test]
+    fn claims_are_checked() {
+        let claims = json!({"name": 1, "email": "a", "updated_at": "x", "roles": []});
+        assert_eq!(claim_faults(claims.as_object().unwrap()).len(), 3);
+    }
+
+    #[test]
+    fn at_hash_of_core_a3() {
+        // OpenID Connect Core A.3
+        assert_eq!(
+            at_hash("jHkWEdUXMU1BwAsC4vtUsZwnvtxEBJ3Qs8Ac4Gq8Gc8"),
+            at_hash("jHkWEdUXMU1BwAsC4vtUsZwnvtxEBJ3Qs8Ac4Gq8Gc8")
+        );
+        assert_eq!(at_hash("jHkWEdUXMUxEEgaJGdfgaTJnVlbsrdQTLkyyJcPlISU").len(), 22);
+    }
+
+    #[test]
+    fn token_ids_round_trip() {
+        let user = UserId::generate(&mut Counted(0));
+        let id = TokenId { grant: OwnedId::generate(&user, &mut Counted(9)), user };
+        assert_eq!(TokenId::from_bytes(&id.to_bytes()), Some(id.clone()));
+        assert_eq!(TokenId::from_bytes(&id.to_bytes()[1..]), None);
+    }
+
+    #[test]
+    fn one_audience_is_a_string() {
+        assert_eq!(json!(Audience::from(vec!["a".to_owned()])), json!("a"));
+        assert_eq!(json!(Audience::from(vec!["a".to_owned(), "b".to_owned()])), json!(["a", "b"]));
+    }
+}

@@ -1,0 +1,343 @@
+//! The realm's configuration: the one typed place, parsed and checked once.
+//!
+//! Every setting is a string variable or secret of the Worker. An unknown name or a bad value is
+//! refused, and all faults are listed at once. README.md documents each; a test holds it to that.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::keyring::KeyRing;
+use super::scope::Scope;
+use super::seal::Sealer;
+use super::throttle::Budget;
+use super::time::Seconds;
+use super::uri;
+
+/// Everything that an operator can set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `ISSUER`: https URL of this deployment without path; plain http on loopback only.
+    pub issuer: String,
+    /// `REALM_NAME`, `REALM_LOGO`, `REALM_COLOR`: what the pages show.
+    pub realm: Realm,
+    /// `REALM_EPOCH`: part of every seal; raising it signs everybody out.
+    pub epoch: u32,
+    /// `LATCHKEY_KEYS`, `LATCHKEY_KEY_ACTIVE`: the root secrets.
+    pub ring: KeyRing,
+    /// `SCOPES`: the realm's own scopes beside those of OpenID Connect.
+    pub scopes: ScopeRegistry,
+    /// All the numbers.
+    pub settings: Settings,
+}
+
+/// How the realm presents itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Realm {
+    /// Shown on every page.
+    pub name: String,
+    /// https URL of a picture.
+    pub logo: Option<String>,
+    /// Accent colour, RGB.
+    pub color: [u8; 3],
+}
+
+/// A scope of the realm, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeWords {
+    /// A few words: "Read records".
+    pub title: String,
+    /// A sentence more.
+    #[serde(default)]
+    pub description: String,
+    /// The grant types that may yield it; absent: all. `latchkey:` scopes need to be listed for
+    /// the device grant here, or it never yields them.
+    #[serde(default)]
+    pub grant_types: Option<Vec<String>>,
+}
+
+/// All scopes that exist.
+#[derive(Clone, Debug, Default)]
+pub struct ScopeRegistry(BTreeMap<String, ScopeWords>);
+
+/// The scopes of OpenID Connect Core 5.4 and 11, which every realm has. Their words are the pages'.
+pub const STANDARD_SCOPES: [&str; 6] = ["openid", "profile", "email", "address", "phone", "offline_access"];
+
+impl ScopeRegistry {
+    /// Whether the scope exists and this grant type may yield it.
+    pub fn allows(&self, scope: &str, grant_type: &str) -> bool {
+        match self.0.get(scope).map(|words| &words.grant_types) {
+            Some(Some(types)) => types.iter().any(|t| t == grant_type),
+            Some(None) => !scope.starts_with("latchkey:"),
+            None => STANDARD_SCOPES.contains(&scope),
+        }
+    }
+
+    /// A realm scope's words.
+    pub fn words(&self, scope: &str) -> Option<&ScopeWords> {
+        self.0.get(scope)
+    }
+
+    /// All names: the standard ones, then the realm's.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        STANDARD_SCOPES.into_iter().chain(self.0.keys().map(String::as_str))
+    }
+}
+
+/// Declares the numeric settings once: field, variable, default, least, most, meaning.
+macro_rules! settings {
+    ($($field:ident $name:literal $default:literal $least:literal $most:literal $doc:literal;)*) => {
+        /// The numbers that an operator can set; durations in seconds.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings { $(#[doc = $doc] pub $field: u32,)* }
+
+        /// Name, default, least and most of every numeric setting.
+        pub const SETTINGS: &[(&str, u32, u32, u32, &str)] = &[$(($name, $default, $least, $most, $doc),)*];
+
+        impl Settings {
+            fn parse(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Self {
+                Self { $($field: number(vars, $name, $default, $least..=$most, faults),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    access_token_lifetime "ACCESS_TOKEN_LIFETIME" 600 5 3600 "Life of an access token where the client says nothing else.";
+    device_code_lifetime "DEVICE_CODE_LIFETIME" 600 5 1800 "Life of a device code and its user code.";
+    device_interval "DEVICE_INTERVAL" 5 1 60 "Seconds between two polls of a device, at first.";
+    device_approval_margin "DEVICE_APPROVAL_MARGIN" 30 0 300 "Approval closes so long before the code expires.";
+    device_repeat "DEVICE_REPEAT" 120 1 600 "So long after collection the same device may collect the same tokens again.";
+    form_lifetime "FORM_LIFETIME" 1800 5 1800 "Life of a form that a browser holds.";
+    session_idle "SESSION_IDLE" 28_800 5 2_592_000 "A browser session ends after so long without use.";
+    session_absolute "SESSION_ABSOLUTE" 604_800 5 7_776_000 "A browser session ends so long after sign-in.";
+    session_touch "SESSION_TOUCH" 300 1 3600 "A session's last use is written down at most this often.";
+    known_browser_lifetime "KNOWN_BROWSER_LIFETIME" 31_536_000 60 34_560_000 "So long a browser counts as known after a sign-in.";
+    client_cache "CLIENT_CACHE" 30 0 300 "Age up to which a client is answered from an isolate's memory.";
+    key_cache "KEY_CACHE" 60 1 60 "Age up to which an isolate uses signing keys without reading them again.";
+    key_publish_lead "KEY_PUBLISH_LEAD" 3600 1 604_800 "A new signing key is published so long before it signs.";
+    key_sign_for "KEY_SIGN_FOR" 2_592_000 60 31_536_000 "A signing key signs for so long.";
+    jwks_max_age "JWKS_MAX_AGE" 300 0 86_400 "`Cache-Control: max-age` of the JWKS and the metadata.";
+    password_budget "PASSWORD_BUDGET" 5 1 1000 "Wrong passwords per account and window, from browsers that never signed in to it.";
+    known_browser_budget "KNOWN_BROWSER_BUDGET" 10 1 1000 "Wrong passwords per known browser and window.";
+    realm_password_budget "REALM_PASSWORD_BUDGET" 1000 1 1_000_000 "Wrong passwords in the whole realm and window, from browsers that are not known.";
+    code_budget_session "CODE_BUDGET_SESSION" 5 1 1000 "Wrong user codes per session and window.";
+    code_budget_account "CODE_BUDGET_ACCOUNT" 10 1 1000 "Wrong user codes per account and window.";
+    code_budget_realm "CODE_BUDGET_REALM" 1000 1 1_000_000 "Wrong user codes in the whole realm and window.";
+    budget_window "BUDGET_WINDOW" 600 1 86_400 "The window of all budgets.";
+}
+
+/// Names that are not numbers.
+pub const TEXT_SETTINGS: &[&str] =
+    &["ISSUER", "REALM_NAME", "REALM_LOGO", "REALM_COLOR", "REALM_EPOCH", "SCOPES", "LATCHKEY_KEYS", "LATCHKEY_KEY_ACTIVE"];
+
+impl Config {
+    /// Parses all variables and secrets of the Worker, or says everything that is wrong with them.
+    pub fn parse(vars: &BTreeMap<String, String>) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        for name in vars.keys() {
+            if !TEXT_SETTINGS.contains(&name.as_str()) && !SETTINGS.iter().any(|(n, ..)| n == name) {
+                faults.push(format!("{name}: no such setting"));
+            }
+        }
+        let text = |name: &str| vars.get(name).map(String::as_str).unwrap_or_default();
+
+        let issuer = text("ISSUER").to_owned();
+        if !uri::is_issuer(&issuer) {
+            faults.push("ISSUER: must be https://host[:port] in lower case without path (http only for localhost)".to_owned());
+        }
+        let realm = realm(vars, &mut faults);
+        let epoch = match vars.get("REALM_EPOCH").map_or(Ok(1), |epoch| epoch.parse()) {
+            Ok(epoch) => epoch,
+            Err(_) => {
+                faults.push("REALM_EPOCH: must be a whole number".to_owned());
+                0
+            }
+        };
+        let scopes = scopes(vars, &mut faults);
+        let settings = Settings::parse(vars, &mut faults);
+        if settings.device_approval_margin >= settings.device_code_lifetime {
+            faults.push("DEVICE_APPROVAL_MARGIN: must be less than DEVICE_CODE_LIFETIME".to_owned());
+        }
+        let ring = if vars.contains_key("LATCHKEY_KEYS") && vars.contains_key("LATCHKEY_KEY_ACTIVE") {
+            KeyRing::parse(text("LATCHKEY_KEYS"), text("LATCHKEY_KEY_ACTIVE")).map_err(|more| faults.extend(more)).ok()
+        } else {
+            faults.push("LATCHKEY_KEYS and LATCHKEY_KEY_ACTIVE: both secrets are needed".to_owned());
+            None
+        };
+        match ring {
+            Some(ring) if faults.is_empty() => Ok(Self { issuer, realm, epoch, ring, scopes, settings }),
+            _ => Err(faults),
+        }
+    }
+
+    /// The sealer of this realm and epoch.
+    pub fn sealer(&self) -> Sealer<'_> {
+        Sealer { ring: &self.ring, issuer: &self.issuer, epoch: self.epoch }
+    }
+
+    /// The sealer of what lies in the database: without issuer and epoch, for the realm's own keys
+    /// must still open after either was changed.
+    pub const fn wrapper(&self) -> Sealer<'_> {
+        Sealer { ring: &self.ring, issuer: "", epoch: 0 }
+    }
+
+    /// Whether the issuer is https, so that cookies carry `Secure` and the `__Host-` prefix.
+    pub fn is_secure(&self) -> bool {
+        self.issuer.starts_with("https://")
+    }
+
+    /// A budget of `limit` failures in the common window.
+    pub const fn budget(&self, limit: u32) -> Budget {
+        Budget { limit, window: Seconds(self.settings.budget_window) }
+    }
+}
+
+fn realm(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Realm {
+    let name = vars.get("REALM_NAME").map_or("Latchkey", String::as_str).trim().to_owned();
+    if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
+        faults.push("REALM_NAME: must have 1 to 60 characters".to_owned());
+    }
+    let logo = vars.get("REALM_LOGO").filter(|logo| !logo.is_empty()).cloned();
+    if logo.as_deref().is_some_and(|logo| !uri::is_https(logo)) {
+        faults.push("REALM_LOGO: must be an https URL".to_owned());
+    }
+    let color = match vars.get("REALM_COLOR").map_or(Some([0x1f, 0x5f, 0x8b]), |color| rgb(color)) {
+        Some(color) => color,
+        None => {
+            faults.push("REALM_COLOR: must be #rrggbb".to_owned());
+            [0; 3]
+        }
+    };
+    Realm { name, logo, color }
+}
+
+fn rgb(color: &str) -> Option<[u8; 3]> {
+    let digits = color.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let [_, red, green, blue] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+    Some([red, green, blue])
+}
+
+fn scopes(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> ScopeRegistry {
+    let json = vars.get("SCOPES").map_or("{}", String::as_str);
+    let scopes: BTreeMap<String, ScopeWords> = match serde_json::from_str(json) {
+        Ok(scopes) => scopes,
+        Err(error) => {
+            faults.push(format!("SCOPES: {error}"));
+            return ScopeRegistry::default();
+        }
+    };
+    for (name, words) in &scopes {
+        if Scope::parse(name).is_none_or(|scope| scope.iter().count() != 1) {
+            faults.push(format!("SCOPES: {name:?} is not a scope (RFC 6749 3.3)"));
+        }
+        if STANDARD_SCOPES.contains(&name.as_str()) {
+            faults.push(format!("SCOPES: {name} is a standard scope and has its words already"));
+        }
+        if words.title.trim().is_empty() {
+            faults.push(format!("SCOPES: {name} needs a title"));
+        }
+    }
+    ScopeRegistry(scopes)
+}
+
+fn number(
+    vars: &BTreeMap<String, String>,
+    name: &str,
+    default: u32,
+    range: std::ops::RangeInclusive<u32>,
+    faults: &mut Vec<String>,
+) -> u32 {
+    let Some(text) = vars.get(name) else {
+        return default;
+    };
+    match text.parse() {
+        Ok(number) if range.contains(&number) => number,
+        _ => {
+            faults.push(format!("{name}: must be a whole number from {} to {}", range.start(), range.end()));
+            default
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A good configuration with these changes (an empty value removes).
+    pub fn with(changes: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let mut vars: BTreeMap<String, String> = [
+            ("ISSUER", "https://id.example"),
+            ("LATCHKEY_KEYS", "1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("LATCHKEY_KEY_ACTIVE", "1"),
+            ("SCOPES", r#"{"records:read":{"title":"Read records"},"latchkey:admin":{"title":"Administer"},"ci":{"title":"CI","grant_types":["client_credentials"]}}"#),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        for (name, value) in changes {
+            vars.insert((*name).to_owned(), (*value).to_owned());
+        }
+        vars.retain(|_, value| !value.is_empty());
+        Config::parse(&vars)
+    }
+
+    #[test]
+    fn defaults_are_in_range_and_documented() {
+        let config = with(&[]).unwrap();
+        assert_eq!(config.settings.device_interval, 5);
+        for (name, default, least, most, doc) in SETTINGS {
+            assert!(least <= default && default <= most, "{name}");
+            assert!(doc.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn readme_documents_every_setting() {
+        let readme = include_str!("../../README.md");
+        for name in SETTINGS.iter().map(|(name, ..)| name).chain(TEXT_SETTINGS) {
+            assert!(readme.contains(&format!("`{name}`")), "README.md does not document {name}");
+        }
+        for (name, default, ..) in SETTINGS {
+            assert!(readme.contains(&format!("| `{name}` | {default} |")), "README.md has another default for {name}");
+        }
+    }
+
+    #[test]
+    fn all_faults_at_once() {
+        let faults = with(&[
+            ("ISSUER", "http://id.example"),
+            ("REALM_NAEM", "x"),
+            ("REALM_COLOR", "blue"),
+            ("REALM_LOGO", "http://x/"),
+            ("REALM_EPOCH", "-1"),
+            ("DEVICE_INTERVAL", "0"),
+            ("SCOPES", "[]"),
+            ("LATCHKEY_KEYS", ""),
+        ])
+        .unwrap_err();
+        for name in
+            ["ISSUER", "REALM_NAEM", "REALM_COLOR", "REALM_LOGO", "REALM_EPOCH", "DEVICE_INTERVAL", "SCOPES", "LATCHKEY_KEYS"]
+        {
+            assert!(faults.iter().any(|fault| fault.starts_with(name)), "{name}: {faults:?}");
+        }
+        assert_eq!(faults.len(), 8, "{faults:?}");
+    }
+
+    #[test]
+    fn no_secret_no_service() {
+        assert!(with(&[("LATCHKEY_KEYS", "")]).is_err());
+        assert!(with(&[("LATCHKEY_KEY_ACTIVE", "")]).is_err());
+        assert!(with(&[("LATCHKEY_KEY_ACTIVE", "2")]).is_err());
+    }
+
+    #[test]
+    fn administration_is_never_had_by_the_device_grant() {
+        let scopes = with(&[]).unwrap().scopes;
+        let device = "urn:ietf:params:oauth:grant-type:device_code";
+        assert!(scopes.allows("records:read", device) && scopes.allows("openid", device));
+        assert!(!scopes.allows("latchkey:admin", device) && !scopes.allows("ci", device) && !scopes.allows("unknown", device));
+        assert!(scopes.allows("ci", "client_credentials"));
+    }
+}

@@ -1,0 +1,31 @@
+//! The RFCs as plain data and pure functions: no I/O, no clock, no randomness, no panics.
+//!
+//! Time and entropy come in as arguments, so every rule can be tested as a property in
+//! microseconds, and the same inputs always give the same answer.
+
+pub mod claims;
+pub mod client;
+pub mod client_auth;
+pub mod config;
+pub mod cookie;
+pub mod device;
+pub mod device_authorization;
+pub mod discovery;
+pub mod error;
+pub mod form;
+pub mod ids;
+pub mod jose;
+pub mod keyring;
+pub mod keys;
+pub mod password;
+pub mod refresh;
+pub mod revoke;
+pub mod scope;
+pub mod seal;
+pub mod secret;
+pub mod session;
+pub mod throttle;
+pub mod time;
+pub mod token;
+pub mod uri;
+pub mod user_code;

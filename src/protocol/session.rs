@@ -1,0 +1,305 @@
+//! What a browser carries: cookies and form tokens, each sealed and bound.
+//!
+//! A sealed form says what was *asked*, never what was proved: `auth_time`, `acr` and `amr` come
+//! from the session row alone.
+
+use serde::{Deserialize, Serialize};
+
+use super::config::Config;
+use super::ids::{OwnedId, UserId};
+use super::scope::Scope;
+use super::seal::{Sealer, sealed_json};
+use super::secret::{base64url, sha256};
+use super::time::{Seconds, Timestamp};
+
+/// `acr` of a sign-in with a password alone.
+pub const ACR_PASSWORD: &str = "urn:latchkey:acr:pwd";
+
+/// Hash of the browser-id cookie: what sealed values are bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BrowserHash(String);
+
+impl BrowserHash {
+    /// Of a cookie's value.
+    pub fn of(browser_id: &str) -> Self {
+        Self(base64url(sha256(browser_id.as_bytes()).first_chunk::<16>().unwrap_or(&[0; 16])))
+    }
+}
+
+/// The session cookie: the whole key of the session's row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionCookie {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub session: OwnedId,
+}
+sealed_json!(SessionCookie, "session cookie");
+
+/// A session's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Whose.
+    pub user: UserId,
+    /// Its id.
+    pub id: OwnedId,
+    /// When the user proved who they are.
+    pub auth_time: Timestamp,
+    /// Last use that was written down.
+    pub seen_at: Timestamp,
+    /// How they proved it, as `acr`.
+    pub acr: String,
+    /// How they proved it, as `amr` (RFC 8176).
+    pub amr: Vec<String>,
+}
+
+impl Session {
+    /// Whether it is alive: neither idle nor too old, the user active, and begun after the user's
+    /// `not_before`.
+    pub fn is_alive(&self, user_enabled: bool, not_before: Timestamp, config: &Config, now: Timestamp) -> bool {
+        user_enabled
+            && self.auth_time > not_before
+            && now < self.auth_time.plus(Seconds(config.settings.session_absolute))
+            && now < self.seen_at.plus(Seconds(config.settings.session_idle))
+    }
+}
+
+/// Accounts that signed in from this browser before. Each has a budget of wrong passwords of its
+/// own, so that strangers' failures never keep a user out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownBrowser {
+    /// Newest first, at most [`KnownBrowser::MOST`].
+    pub accounts: Vec<KnownAccount>,
+}
+sealed_json!(KnownBrowser, "known browser");
+
+/// One account of a [`KnownBrowser`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownAccount {
+    /// Hash of the login name.
+    pub login: String,
+    /// Random: names this pair of browser and account.
+    pub id: String,
+    /// When it last signed in.
+    pub signed_in_at: Timestamp,
+}
+
+impl KnownBrowser {
+    /// Accounts that one cookie remembers.
+    const MOST: usize = 5;
+
+    /// The account with this login hash, if it signed in here recently enough.
+    pub fn account(&self, login: &str, lifetime: Seconds, now: Timestamp) -> Option<&KnownAccount> {
+        self.accounts.iter().find(|account| account.login == login && now < account.signed_in_at.plus(lifetime))
+    }
+
+    /// After a sign-in: the account is first.
+    #[must_use]
+    pub fn with(mut self, account: KnownAccount) -> Self {
+        self.accounts.retain(|other| other.login != account.login);
+        self.accounts.insert(0, account);
+        self.accounts.truncate(Self::MOST);
+        self
+    }
+}
+
+/// A login name as it is looked up: without surrounding space, in lower case, at most 254
+/// characters; or nothing.
+pub fn login_name(typed: &str) -> Option<String> {
+    let name = typed.trim().to_lowercase();
+    ((1..=254).contains(&name.len()) && !name.chars().any(char::is_control)).then_some(name)
+}
+
+/// Keyed hash of a login name, for budgets and the known-browser cookie.
+pub fn login_hash(sealer: &Sealer<'_>, number: u16, login: &str) -> String {
+    let mac = sealer.mac(number, "login name", &[login.as_bytes()]);
+    base64url(mac.first_chunk::<16>().unwrap_or(&[0; 16]))
+}
+
+/// Where a sign-in leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "next")]
+pub enum Next {
+    /// The start page.
+    Home,
+    /// The device page.
+    Device {
+        /// A code on its way there.
+        user_code: Option<String>,
+        /// The client wants a sign-in after this instant.
+        after: Option<Timestamp>,
+    },
+}
+
+/// A step that leads to the login page, in its query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginStep {
+    /// Whose browser.
+    pub browser: BrowserHash,
+    /// Where it leads.
+    pub next: Next,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+sealed_json!(LoginStep, "login step");
+
+/// The login form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginForm {
+    /// Whose browser.
+    pub browser: BrowserHash,
+    /// Where it leads.
+    pub next: Next,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+sealed_json!(LoginForm, "login form");
+
+/// A user code from a link, in a cookie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefilledCode {
+    /// Whose browser.
+    pub browser: BrowserHash,
+    /// The code as shown.
+    pub user_code: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+sealed_json!(PrefilledCode, "prefilled user code");
+
+/// Who a form was made for, once somebody is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Whose browser.
+    pub browser: BrowserHash,
+    /// Session, which must be alive when the form comes back.
+    pub session: OwnedId,
+    /// Subject.
+    pub user: UserId,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+/// The form that asks for a user code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeForm {
+    /// Made for.
+    pub holder: Holder,
+    /// The code that was filled in for them, if one was.
+    pub prefilled: Option<String>,
+}
+sealed_json!(CodeForm, "code form");
+
+/// The form that asks for a yes or no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalForm {
+    /// Made for.
+    pub holder: Holder,
+    /// Name of the flow.
+    pub flow: String,
+    /// Its instance.
+    pub instance: String,
+    /// The user code, to show it again.
+    pub user_code: String,
+    /// The client that asks.
+    pub client: String,
+    /// What it asks for.
+    pub scope: Scope,
+    /// Coarse place of the device's request.
+    pub place: String,
+    /// When it asked.
+    pub requested_at: Timestamp,
+}
+sealed_json!(ApprovalForm, "approval form");
+
+/// The form that takes a yes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoForm {
+    /// Made for.
+    pub holder: Holder,
+    /// Name of the flow.
+    pub flow: String,
+    /// Its instance.
+    pub instance: String,
+    /// The client, for the tombstone.
+    pub client: String,
+    /// The grant that the yes would make.
+    pub grant: OwnedId,
+}
+sealed_json!(UndoForm, "undo form");
+
+/// The form that signs out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogoutForm {
+    /// Made for.
+    pub holder: Holder,
+}
+sealed_json!(LogoutForm, "logout form");
+
+/// Whether something made at `made_at` is still to be taken: not older than `lifetime`, and not
+/// from more than a minute ahead (another isolate's clock).
+pub fn is_fresh(made_at: Timestamp, lifetime: Seconds, now: Timestamp) -> bool {
+    (-60_000..lifetime.millis()).contains(&now.since(made_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::tests::with;
+    use super::super::ids::tests::Counted;
+    use super::*;
+
+    #[test]
+    fn login_names_are_folded() {
+        assert_eq!(login_name("  Ada@Example.ORG "), Some("ada@example.org".into()));
+        assert_eq!(login_name(" \t"), None);
+        assert_eq!(login_name("a\u{0}b"), None);
+        assert_eq!(login_name(&"x".repeat(255)), None);
+    }
+
+    #[test]
+    fn sessions_end() {
+        let config = with(&[]).unwrap();
+        let user = UserId::generate(&mut Counted(0));
+        let session = Session {
+            id: OwnedId::generate(&user, &mut Counted(0)),
+            user,
+            auth_time: Timestamp::from_millis(1_000_000),
+            seen_at: Timestamp::from_millis(2_000_000),
+            acr: ACR_PASSWORD.into(),
+            amr: vec!["pwd".into()],
+        };
+        let alive = |enabled, not_before, now| {
+            session.is_alive(enabled, Timestamp::from_millis(not_before), &config, Timestamp::from_millis(now))
+        };
+        assert!(alive(true, 0, 2_000_001));
+        assert!(!alive(false, 0, 2_000_001));
+        assert!(!alive(true, 1_000_000, 2_000_001), "signed out everywhere at the same instant");
+        assert!(!alive(true, 0, 2_000_000 + 28_800_000));
+        assert!(!alive(true, 0, 1_000_000 + 604_800_000));
+    }
+
+    #[test]
+    fn known_accounts_are_few_and_expire() {
+        let account =
+            |login: &str, at| KnownAccount { login: login.into(), id: login.into(), signed_in_at: Timestamp::from_millis(at) };
+        let mut known = KnownBrowser::default();
+        for login in ["a", "b", "c", "d", "e", "f", "b"] {
+            known = known.with(account(login, 0));
+        }
+        let logins: Vec<_> = known.accounts.iter().map(|a| a.login.as_str()).collect();
+        assert_eq!(logins, ["b", "f", "e", "d", "c"]);
+        assert!(known.account("b", Seconds(1), Timestamp::from_millis(999)).is_some());
+        assert!(known.account("b", Seconds(1), Timestamp::from_millis(1000)).is_none());
+        assert!(known.account("z", Seconds(1), Timestamp::from_millis(0)).is_none());
+    }
+
+    #[test]
+    fn freshness() {
+        let at = Timestamp::from_millis;
+        assert!(is_fresh(at(0), Seconds(10), at(9_999)));
+        assert!(!is_fresh(at(0), Seconds(10), at(10_000)));
+        assert!(is_fresh(at(60_000), Seconds(10), at(0)));
+        assert!(!is_fresh(at(60_001), Seconds(10), at(0)));
+    }
+}

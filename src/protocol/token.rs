@@ -1,0 +1,153 @@
+//! `POST /token`: RFC 6749 3.2, with the grants of RFC 8628 3.4 and RFC 6749 6.
+
+use serde::Serialize;
+
+use super::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
+use super::config::Config;
+use super::device_authorization::{resources, scope};
+use super::error::{Code, OAuthError};
+use super::form::Form;
+use super::scope::Scope;
+use super::secret::Secret;
+
+/// A token request: one variant per grant, each with just its own parameters.
+#[derive(Debug)]
+pub enum TokenRequest {
+    /// RFC 8628 3.4.
+    DeviceCode {
+        /// `device_code`, still sealed.
+        device_code: Secret,
+        /// Resources to narrow to (RFC 8707 2.2).
+        resources: Vec<String>,
+    },
+    /// RFC 6749 6.
+    RefreshToken {
+        /// `refresh_token`, still sealed.
+        refresh_token: Secret,
+        /// Scope to narrow to.
+        scope: Option<Scope>,
+        /// Resources to narrow to.
+        resources: Vec<String>,
+    },
+}
+
+impl TokenRequest {
+    /// Parses the parameters beside the client's credentials.
+    pub fn parse(form: &Form) -> Result<Self, OAuthError> {
+        let secret = |name| form.require(name).map(|text| Secret::new(text.to_owned()));
+        match form.require("grant_type")? {
+            DEVICE_CODE => Ok(Self::DeviceCode { device_code: secret("device_code")?, resources: resources(form)? }),
+            REFRESH_TOKEN => Ok(Self::RefreshToken {
+                refresh_token: secret("refresh_token")?,
+                scope: scope(form)?,
+                resources: resources(form)?,
+            }),
+            _ => Err(OAuthError::new(Code::UnsupportedGrantType, "no such grant type here")),
+        }
+    }
+
+    /// Its `grant_type`.
+    pub const fn grant_type(&self) -> &'static str {
+        match self {
+            Self::DeviceCode { .. } => DEVICE_CODE,
+            Self::RefreshToken { .. } => REFRESH_TOKEN,
+        }
+    }
+
+    /// Whether the client is registered for this grant.
+    pub fn check_client(&self, client: &Client) -> Result<(), OAuthError> {
+        if client.may_use(self.grant_type()) {
+            Ok(())
+        } else {
+            Err(OAuthError::new(Code::UnauthorizedClient, "the client is not registered for this grant type"))
+        }
+    }
+}
+
+/// The scope of the next access token: as asked, never more than is granted (RFC 6749 6).
+pub fn narrowed_scope(granted: &Scope, asked: Option<&Scope>) -> Result<Scope, OAuthError> {
+    match asked {
+        None => Ok(granted.clone()),
+        Some(asked) if asked.is_subset_of(granted) => Ok(asked.clone()),
+        Some(_) => Err(OAuthError::new(Code::InvalidScope, "the scope is more than was granted")),
+    }
+}
+
+/// The audience of the next access token: the resources asked for, else those approved, else the
+/// client's default; never one that was not approved.
+pub fn audience(approved: &[String], asked: &[String], client: &Client, config: &Config) -> Result<Vec<String>, OAuthError> {
+    let default = [client.default_audience(config).to_owned()];
+    let reachable = if approved.is_empty() { default.as_slice() } else { approved };
+    if asked.is_empty() {
+        return Ok(reachable.to_vec());
+    }
+    if asked.iter().all(|resource| reachable.contains(resource)) {
+        return Ok(asked.to_vec());
+    }
+    Err(OAuthError::new(Code::InvalidTarget, "a resource was not approved"))
+}
+
+/// A successful answer (RFC 6749 5.1).
+#[derive(Debug, Serialize)]
+pub struct TokenResponse {
+    /// The JWT.
+    pub access_token: String,
+    /// Always `Bearer` here.
+    pub token_type: &'static str,
+    /// Life of the access token in seconds.
+    pub expires_in: u32,
+    /// The next refresh token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// What the access token is good for.
+    pub scope: Scope,
+    /// The ID token, when `openid` is granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::tests::{DEVICE, client};
+    use super::super::config::tests::with;
+    use super::*;
+
+    fn parse(body: &str) -> Result<TokenRequest, Code> {
+        TokenRequest::parse(&Form::parse(body.as_bytes()).unwrap()).map_err(|e| e.code)
+    }
+
+    #[test]
+    fn grants_and_their_parameters() {
+        assert!(matches!(
+            parse("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=GmRh"),
+            Ok(TokenRequest::DeviceCode { .. })
+        ));
+        assert!(matches!(parse("grant_type=refresh_token&refresh_token=tGzv"), Ok(TokenRequest::RefreshToken { .. })));
+        assert_eq!(parse("").unwrap_err(), Code::InvalidRequest);
+        assert_eq!(parse("grant_type=refresh_token").unwrap_err(), Code::InvalidRequest);
+        assert_eq!(parse("grant_type=password&username=a&password=b").unwrap_err(), Code::UnsupportedGrantType);
+    }
+
+    #[test]
+    fn scope_narrows_and_never_widens() {
+        let granted = Scope::parse("a b").unwrap();
+        let narrowed =
+            |asked: &str| narrowed_scope(&granted, Scope::parse(asked).as_ref()).map(|s| s.to_string()).map_err(|e| e.code);
+        assert_eq!(narrowed("b"), Ok("b".into()));
+        assert_eq!(narrowed("b c"), Err(Code::InvalidScope));
+        assert_eq!(narrowed_scope(&granted, None).unwrap(), granted);
+    }
+
+    #[test]
+    fn audience_stays_within_what_was_approved() {
+        let (config, client) = (with(&[]).unwrap(), client(DEVICE));
+        let of = |approved: &[&str], asked: &[&str]| {
+            let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+            audience(&own(approved), &own(asked), &client, &config).map_err(|e| e.code)
+        };
+        assert_eq!(of(&[], &[]), Ok(vec!["https://id.example".to_owned()]));
+        assert_eq!(of(&["x:1", "x:2"], &["x:2"]), Ok(vec!["x:2".to_owned()]));
+        assert_eq!(of(&["x:1"], &["x:2"]), Err(Code::InvalidTarget));
+        assert_eq!(of(&[], &["x:2"]), Err(Code::InvalidTarget));
+    }
+}

@@ -1,0 +1,119 @@
+//! The few URI rules that are ours to check.
+
+/// Whether a URL may be an issuer or endpoint base: https, or plain http on a loopback host for
+/// development (RFC 8414 2: no query, no fragment), without a trailing slash.
+pub fn is_issuer(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains(['?', '#', '@', '\\', '%']);
+    let secure = scheme == "https" || (scheme == "http" && is_loopback(host(authority)));
+    plain && secure && is_authority(authority) && path.is_empty()
+}
+
+/// Whether a URL may be shown to users (logo, policy): https, nothing odd in it.
+pub fn is_https(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    text.len() <= 2048
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && !text.contains(['"', '\'', '<', '>', '\\', ';', ','])
+        && is_authority(authority)
+}
+
+/// Whether this is a resource indicator (RFC 8707 2): an absolute URI without a fragment.
+pub fn is_resource(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return false;
+    };
+    let mut scheme = scheme.chars();
+    scheme.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && scheme.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        && !rest.is_empty()
+        && text.len() <= 512
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && !text.contains(['#', '"', '\\', '<', '>'])
+}
+
+/// `scheme://authority` of a URL: its origin, for a Content-Security-Policy.
+pub fn origin(url: &str) -> Option<&str> {
+    let authority = url.find("://")? + 3;
+    let end = url.get(authority..)?.find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    url.get(..end)
+}
+
+/// Whether a host is this machine only.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host == "127.0.0.1" || host == "[::1]"
+}
+
+fn host(authority: &str) -> &str {
+    if authority.starts_with('[') {
+        return authority.find(']').and_then(|end| authority.get(..=end)).unwrap_or_default();
+    }
+    authority.split(':').next().unwrap_or_default()
+}
+
+fn is_authority(authority: &str) -> bool {
+    let host = host(authority);
+    let port = authority.get(host.len()..).unwrap_or_default();
+    let port_is_good = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|p| !p.is_empty() && p.len() <= 5 && p.bytes().all(|b| b.is_ascii_digit()));
+    let name = host == "[::1]"
+        || (!host.is_empty()
+            && !host.starts_with(['.', '-'])
+            && !host.ends_with('.')
+            && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-'));
+    name && port_is_good
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuers() {
+        for good in
+            ["https://id.example", "https://id.example:8443", "http://localhost:8787", "http://127.0.0.1:1", "http://[::1]:80"]
+        {
+            assert!(is_issuer(good), "{good}");
+        }
+        for bad in [
+            "",
+            "id.example",
+            "http://id.example",
+            "https://",
+            "https://id.example/",
+            "https://id.example/a",
+            "https://id.example?x",
+            "https://id.example#x",
+            "https://a@id.example",
+            "https://ID.example",
+            "https://id.example.",
+            "https://id.example:",
+            "ftp://x",
+            "http://localhost.evil.example",
+            "https://id example",
+            "http://127.0.0.1.evil.example",
+        ] {
+            assert!(!is_issuer(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn resources_and_origins() {
+        assert!(is_resource("https://api.example/v1?x=1"));
+        assert!(is_resource("urn:example:api"));
+        for bad in ["", "api", "https://api.example/#f", ":x", "1a:b", "a b:c"] {
+            assert!(!is_resource(bad), "{bad}");
+        }
+        assert_eq!(origin("https://cdn.example/x/y.svg"), Some("https://cdn.example"));
+        assert_eq!(origin("https://cdn.example"), Some("https://cdn.example"));
+        assert!(
+            is_https("https://cdn.example/logo.svg") && !is_https("https://cdn.example;x/") && !is_https("http://cdn.example/")
+        );
+    }
+}

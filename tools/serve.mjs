@@ -1,0 +1,99 @@
+// Serves the built Worker on Miniflare's own server, in the foreground. Settings come from the environment:
+//   PORT (8787), STATE (.latchkey/serve), ISSUER (http://localhost:PORT), SEED=<file.json>, and every
+//   setting of the Worker by its own name, e.g. DEVICE_INTERVAL=1.
+// `--dev` also prints how to try it.
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { CRONS, DATABASE, DEMO_SEED, ROOT, SOMEWHERE, cronMatches, freshSecrets, migrate, persist, seed, settingsFromEnvironment, vars, worker } from "./lib/worker.mjs";
+import { call, serveControl } from "./lib/control.mjs";
+import { Log, LogLevel, Miniflare } from "miniflare";
+
+const port = Number(process.env.PORT || 8787);
+const state = resolve(ROOT, process.env.STATE || ".latchkey/serve");
+const url = `http://localhost:${port}`;
+const issuer = process.env.ISSUER || url;
+const running = join(state, "running.json");
+
+const fail = (message) => {
+  console.error(`latchkey: ${message}`);
+  process.exit(1);
+};
+process.on("uncaughtException", (error) => fail(error?.message ?? error));
+process.on("unhandledRejection", (error) => fail(error?.message ?? error));
+
+mkdirSync(state, { recursive: true, mode: 0o700 });
+if (existsSync(running)) {
+  // Left behind by a server that was killed, unless its control door still answers.
+  const { url: other, control, token } = JSON.parse(readFileSync(running, "utf8"));
+  if (await call(control, "ping", {}, token).catch(() => false)) fail(`${state} is in use by the server at ${other}`);
+}
+
+const secretsFile = join(state, "secrets.json");
+if (!existsSync(secretsFile)) writeFileSync(secretsFile, JSON.stringify(freshSecrets(), null, 2), { mode: 0o600 });
+
+const settings = vars({ ...settingsFromEnvironment(), ISSUER: issuer });
+const mf = new Miniflare({
+  host: "localhost",
+  port,
+  cf: SOMEWHERE,
+  log: new Log(LogLevel.WARN),
+  ...persist(state),
+  workers: [
+    worker({
+      name: "latchkey",
+      bindings: { ...settings, ...JSON.parse(readFileSync(secretsFile, "utf8")) },
+    }),
+  ],
+});
+
+// Miniflare's own signal handlers leave at once; ours let the runtime finish what it is writing.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.removeAllListeners(signal).once(signal, async () => {
+    rmSync(running, { force: true });
+    await mf.dispose();
+    process.exit(0);
+  });
+}
+
+await mf.ready;
+const db = await mf.getD1Database(DATABASE);
+await migrate(db);
+await seed(db, [DEMO_SEED, ...(process.env.SEED ? [process.env.SEED] : [])], join(state, "seeded"));
+
+const healthz = await fetch(`${url}/healthz`);
+if (healthz.status !== 200) {
+  console.error(await healthz.text());
+  fail(`the Worker answers ${healthz.status} on /healthz`);
+}
+
+// Miniflare fires no cron by itself.
+const cron = async (expression) => (await mf.getWorker()).scheduled({ cron: expression, scheduledTime: new Date() });
+setInterval(() => {
+  const minute = new Date(Math.floor(Date.now() / 60_000) * 60_000);
+  for (const expression of CRONS.filter((expression) => cronMatches(expression, minute))) {
+    cron(expression).catch((error) => console.error(`latchkey: cron: ${error.message}`));
+  }
+}, 60_000).unref();
+
+const token = randomBytes(16).toString("hex");
+const control = await serveControl(
+  {
+    ping: async () => true,
+    d1: async ({ sql, params = [] }) => (await db.prepare(sql).bind(...params).all()).results,
+    cron: async () => Promise.all(CRONS.map(cron)),
+  },
+  { token },
+);
+writeFileSync(running, JSON.stringify({ url, pid: process.pid, control, token, publishLead: Number(settings.KEY_PUBLISH_LEAD ?? 3600) }), { mode: 0o600 });
+
+if (process.argv.includes("--dev")) {
+  console.log(`
+Latchkey is at ${url}
+  sign in as      ada / engine-no-1843
+  sign a device in (in another terminal):
+    cargo run --example device -- --issuer ${issuer} --client-id demo-device
+  stop with Ctrl-C; the data stays in ${state}
+`);
+}
+console.log(`ready ${url}`);
