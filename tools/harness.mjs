@@ -17,7 +17,9 @@ import { serveControl } from "./lib/control.mjs";
 import { Log, LogLevel, Miniflare } from "miniflare";
 
 const ENTRY = readFileSync(join(ROOT, "tools/lib/entry.mjs"), "utf8");
-const OBJECTS = Object.keys(BINDING_OF).map((name) => `import { ${name} as Built${name} } from "./index.js";\nexport const ${name} = open(Built${name});`).join("\n");
+const OBJECTS = Object.keys(BINDING_OF)
+  .map((name) => `import { ${name} as Built${name} } from "./index.js";\nexport const ${name} = open(Built${name});`)
+  .join("\n");
 const NAMES = ["a", "b"];
 
 const lines = createInterface({ input: process.stdin });
@@ -32,18 +34,21 @@ const fail = (error) => {
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 
-// Ports are chosen before the start because the issuer, a setting, holds one.
-async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => new Promise((done) => {
-      const server = createServer().listen(0, "127.0.0.1", () => done(server));
-    })),
-  );
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
+// Ports are chosen before the start because the issuer, a setting, holds one; and below those that the
+// system hands to outgoing connections, so that none is taken meanwhile.
+async function freePort() {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const free = await new Promise((done) => {
+      server.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true));
+    });
+    if (!free) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
 }
-const ports = await freePorts(NAMES.length);
+const ports = [await freePort(), await freePort()];
 const urls = ports.map((port) => `http://localhost:${port}`);
 
 // Bindings that differ from Worker to Worker, changed by `restart`.
@@ -129,11 +134,11 @@ const calls = {
   },
   /** Ids of the objects of a class that ever stored something. */
   objects: ({ class: className }) => mf.listDurableObjectIds(className, "a"),
-  /** Inside one object, by name or id: runs its alarm if asked to, then SQL, and answers the rows. */
-  async object({ class: className, name, id, sql, params = [], alarm = false }) {
+  /** What one object has stored and when its alarm is due, by name or id; `alarm` rings it first. */
+  async object({ class: className, name, id, alarm = false }) {
     const objects = await mf.getDurableObjectNamespace(BINDING_OF[className], "a");
     const stub = objects.get(id ? objects.idFromString(id) : objects.idFromName(name));
-    const response = await stub.fetch("http://harness/", { method: "POST", body: JSON.stringify({ sql, params, alarm }) });
+    const response = await stub.fetch("http://harness/", { method: "POST", body: JSON.stringify({ alarm }) });
     if (!response.ok) throw new Error(`${className}: ${await response.text()}`);
     return response.json();
   },

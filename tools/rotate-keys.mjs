@@ -1,6 +1,6 @@
 // `make rotate-keys`: asks a running `make serve` or `make dev` for new signing keys, the way time does
 // it: today's keys are told to stop signing soon, then the cron runs and makes their successors, which
-// are published at once and sign from the moment that the old ones stop.
+// are published at once and sign KEY_PUBLISH_LEAD later.
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ROOT } from "./lib/worker.mjs";
@@ -8,7 +8,9 @@ import { call } from "./lib/control.mjs";
 
 // Parameters: ?1 now in ms, ?2 the publication lead in ms.
 const STOP_SOON = "UPDATE signing_keys SET sign_until = MIN(sign_until, ?1 + 2 * ?2) WHERE sign_from <= ?1 AND ?1 < sign_until";
-const SIGNERS = "SELECT kid, sign_from, sign_until FROM signing_keys";
+// From D1 and not from /jwks.json, which readers may hold for KEY_CACHE and JWKS_MAX_AGE.
+const PUBLISHED =
+  "SELECT kid, alg, sign_from, sign_until FROM signing_keys WHERE publish <= ?1 AND ?1 < remove_at ORDER BY alg, number";
 
 const folders = process.env.STATE ? [process.env.STATE] : [".latchkey/serve", ".latchkey/dev"];
 const file = folders.map((folder) => join(resolve(ROOT, folder), "running.json")).find(existsSync);
@@ -21,12 +23,9 @@ const { url, control, token, publishLead } = JSON.parse(readFileSync(file, "utf8
 try {
   await call(control, "d1", { sql: STOP_SOON, params: [Date.now(), publishLead * 1000] }, token);
   await call(control, "cron", {}, token);
-  const signers = await call(control, "d1", { sql: SIGNERS }, token);
-  const published = (await (await fetch(`${url}/jwks.json`, { cache: "no-store" })).json()).keys;
-  for (const { kid, alg } of published) {
-    const row = signers.find((row) => row.kid === kid);
-    const when = row ? `signs from ${new Date(row.sign_from).toISOString()} until ${new Date(row.sign_until).toISOString()}` : "not in D1";
-    console.log(`${kid}  ${alg}  ${when}`);
+  const keys = await call(control, "d1", { sql: PUBLISHED, params: [Date.now()] }, token);
+  for (const { kid, alg, sign_from, sign_until } of keys) {
+    console.log(`${kid}  ${alg}  signs from ${new Date(sign_from).toISOString()} until ${new Date(sign_until).toISOString()}`);
   }
 } catch (error) {
   console.error(`latchkey: ${error.message} (${url})`);

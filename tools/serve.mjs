@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { CRONS, DATABASE, DEMO_SEED, ROOT, SOMEWHERE, cronMatches, freshSecrets, migrate, persist, seed, settingsFromEnvironment, vars, worker } from "./lib/worker.mjs";
+import { CRONS, DATABASE, DEMO_SEED, ROOT, SOMEWHERE, cronMatches, freshSecrets, migrate, persist } from "./lib/worker.mjs";
+import { seed, settingsFromEnvironment, vars, worker } from "./lib/worker.mjs";
 import { call, serveControl } from "./lib/control.mjs";
 import { Log, LogLevel, Miniflare } from "miniflare";
 
@@ -48,12 +49,16 @@ const mf = new Miniflare({
 });
 
 // Miniflare's own signal handlers leave at once; ours let the runtime finish what it is writing.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.removeAllListeners(signal).once(signal, async () => {
-    rmSync(running, { force: true });
-    await mf.dispose();
-    process.exit(0);
-  });
+async function stop() {
+  rmSync(running, { force: true });
+  await mf.dispose();
+  process.exit(0);
+}
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal).once(signal, stop);
+// A `make` that is told to stop may leave without telling its children.
+if (process.env.MAKELEVEL) {
+  const make = process.ppid;
+  const watch = setInterval(() => process.ppid !== make && (clearInterval(watch), stop()), 500);
 }
 
 await mf.ready;

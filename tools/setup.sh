@@ -46,7 +46,7 @@ if [ "${1:-}" = browser ]; then
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
       say "installing chromium and chromedriver for the browser tests"
       export DEBIAN_FRONTEND=noninteractive
-      { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver; } >/dev/null || die "apt-get could not install chromium and chromium-driver"
+      { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver fonts-dejavu-core; } >/dev/null || die "apt-get could not install chromium and chromium-driver"
     fi
     found || die "the browser tests need Chromium (or Chrome) and chromedriver on PATH"
   fi

@@ -11,14 +11,14 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto, CryptoKey, SubtleCrypto};
 
-use super::ctx::Ctx;
+use super::ctx::{Ctx, Platform};
 use super::failure::Fault;
 use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
 use crate::protocol::jose::{self, Alg, Typ, UntrustedJwt};
 use crate::protocol::keys::{Chore, KeyRecord, WrappedKey, chores, jwks, public_members, signer, thumbprint};
-use crate::protocol::seal::OpenError;
+use crate::protocol::seal::{OpenError, Sealer};
 use crate::protocol::time::{Seconds, Timestamp};
 
 thread_local! {
@@ -37,7 +37,7 @@ enum Use {
 /// Signs a token that lives from now for `lifetime`.
 pub async fn sign<T: Serialize>(ctx: &Ctx, typ: Typ, alg: Alg, lifetime: Seconds, claims: T) -> Result<String, Fault> {
     let rows = rows(ctx).await?;
-    let records: Vec<KeyRecord> = rows.iter().map(|row| row.record.clone()).collect();
+    let records = records(&rows);
     let record = signer(&records, alg, ctx.now).ok_or_else(|| Fault::Broken(format!("no {} key may sign now", alg.name())))?;
     let row = rows.iter().find(|row| row.record.kid == record.kid).ok_or_else(|| Fault::Broken("signing key lost".to_owned()))?;
     let key = private_key(ctx, row).await?;
@@ -73,41 +73,45 @@ pub async fn verified<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> R
 
 /// The JWK Set as it stands in the database; made when this is the realm's first use.
 pub async fn current_jwks(ctx: &Ctx) -> Result<String, Fault> {
-    let records: Vec<KeyRecord> = rows(ctx).await?.into_iter().map(|row| row.record).collect();
-    Ok(jwks(&records, ctx.now).to_string())
+    Ok(jwks(&records(&rows(ctx).await?), ctx.now).to_string())
 }
 
-/// The cron's work on keys: successors, postponements, wrappings by the active key, and the whole
-/// JWKS to KV, every time.
+/// The cron's work on keys: successors and postponements, the whole JWKS to KV every time, and
+/// wrappings by the active key. What is published does not wait for a row that cannot be unwrapped.
 pub async fn maintain(ctx: &Ctx) -> Result<(), Fault> {
-    let mut rows = signing_keys::all(ctx).await?;
-    let records: Vec<KeyRecord> = rows.iter().map(|row| row.record.clone()).collect();
+    let before = records(&signing_keys::all(ctx).await?);
     let seen = kids(published::jwks(ctx).await?.as_deref().unwrap_or_default());
-    for chore in chores(&records, &seen, &ctx.config.settings, ctx.now) {
+    for chore in chores(&before, &seen, &ctx.config.settings, ctx.now) {
         match chore {
             Chore::Create { alg, number, schedule } => {
                 let key = generate(ctx, alg, number, schedule).await?;
                 signing_keys::insert(ctx, &[key]).await?;
             }
             Chore::Postpone { alg, number, schedule } => {
-                signing_keys::run(ctx, signing_keys::postpone(alg, number, &schedule)).await?
+                signing_keys::run(ctx, signing_keys::postpone(alg, number, &schedule)).await?;
             }
             Chore::Extend { alg, number, sign_until, remove_at } => {
                 signing_keys::run(ctx, signing_keys::extend(alg, number, sign_until, remove_at)).await?;
             }
         }
     }
-    let wrapper = ctx.config.wrapper();
-    for row in &rows {
-        if crate::protocol::seal::Sealer::key_number(&row.wrapped) != Some(ctx.config.ring.active()) {
-            let after = wrapper.seal(&unwrap(ctx, row)?, &mut ctx.entropy());
-            signing_keys::run(ctx, signing_keys::rewrap(row.record.alg, row.record.number, &row.wrapped, &after)).await?;
-        }
-    }
-    rows = signing_keys::all(ctx).await?;
+    let rows = signing_keys::all(ctx).await?;
     remember(ctx, &rows);
-    let records: Vec<KeyRecord> = rows.into_iter().map(|row| row.record).collect();
-    published::put_jwks(ctx, &jwks(&records, ctx.now).to_string()).await
+    published::put_jwks(ctx, &jwks(&records(&rows), ctx.now).to_string()).await?;
+    let mut outcome = Ok(());
+    for row in rows.iter().filter(|row| Sealer::key_number(&row.wrapped) != Some(ctx.config.ring.active())) {
+        outcome = rewrap(ctx, row).await.and(outcome);
+    }
+    outcome
+}
+
+async fn rewrap(ctx: &Ctx, row: &StoredKey) -> Result<(), Fault> {
+    let after = ctx.config.wrapper().seal(&unwrap(ctx, row)?, &mut Platform);
+    signing_keys::run(ctx, signing_keys::rewrap(row.record.alg, row.record.number, &row.wrapped, &after)).await
+}
+
+fn records(rows: &[StoredKey]) -> Vec<KeyRecord> {
+    rows.iter().map(|row| row.record.clone()).collect()
 }
 
 /// The rows, read again when this isolate's copy is too old; the first set is made here.
@@ -120,7 +124,7 @@ async fn rows(ctx: &Ctx) -> Result<Vec<StoredKey>, Fault> {
     }
     let mut rows = signing_keys::all(ctx).await?;
     if Alg::ALL.iter().any(|alg| !rows.iter().any(|row| row.record.alg == *alg)) {
-        let records: Vec<KeyRecord> = rows.iter().map(|row| row.record.clone()).collect();
+        let records = records(&rows);
         let mut keys = Vec::new();
         for chore in chores(&records, &[], &ctx.config.settings, ctx.now) {
             if let Chore::Create { alg, number: number @ 1, schedule } = chore {
@@ -150,7 +154,7 @@ async fn generate(ctx: &Ctx, alg: Alg, number: u32, schedule: crate::protocol::k
     let jwk: Value = serde_json::from_str(&String::from(text)).map_err(|error| Fault::broken("exported key", error))?;
     let public_jwk = public_members(&jwk);
     let record = KeyRecord { alg, number, kid: thumbprint(&jwk), public_jwk, schedule };
-    let wrapped = ctx.config.wrapper().seal(&WrappedKey { jwk }, &mut ctx.entropy());
+    let wrapped = ctx.config.wrapper().seal(&WrappedKey { jwk }, &mut Platform);
     Ok(StoredKey { record, wrapped })
 }
 

@@ -40,11 +40,6 @@ impl Ctx {
         let config = config(&env)?;
         Ok(Self { config, now: now(), request_id, meter, env })
     }
-
-    /// The platform's generator.
-    pub const fn entropy(&self) -> Platform {
-        Platform
-    }
 }
 
 /// The platform's random generator.

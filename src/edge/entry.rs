@@ -11,13 +11,15 @@ use super::failure::{Failure, Fault};
 use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
 use super::routes::{self, Route};
-use super::store::{Db, Shards, grants, sessions, signing_keys};
+use super::store::{Db, Rows, Shards, grants, sessions, signing_keys};
 use crate::protocol::time::Seconds;
 
 /// The cron run that also deletes what ended; the others only keep the keys.
 const PURGE_CRON: &str = "17 3 * * *";
-/// Rows that one purge deletes at most, of each table.
+/// Rows that one batch of it deletes at most, of each table.
 const PURGE_LIMIT: u32 = 5_000;
+/// Batches in one run at most: 500,000 rows of each table a day.
+const PURGE_BATCHES: u32 = 100;
 
 /// Panics are logged with their place, and the SDK's own hook still runs: it marks the instance.
 #[event(start)]
@@ -62,17 +64,29 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 }
 
 async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
-    crypto::maintain(ctx).await?;
+    let maintained = crypto::maintain(ctx).await;
     if cron == PURGE_CRON {
-        let settings = &ctx.config.settings;
-        let (absolute, idle) = (Seconds(settings.session_absolute), Seconds(settings.session_idle));
+        purge(ctx).await?;
+    }
+    maintained
+}
+
+/// Deletes what ended, in batches that each stay far from the time limit of a query.
+async fn purge(ctx: &Ctx) -> std::result::Result<(), Fault> {
+    let settings = &ctx.config.settings;
+    let (absolute, idle) = (Seconds(settings.session_absolute), Seconds(settings.session_idle));
+    let db = Db::new(ctx, Shards::COMMON);
+    for _ in 0..PURGE_BATCHES {
         let purges = [
             sessions::purge(ctx.now.minus(absolute), ctx.now.minus(idle), PURGE_LIMIT),
             // A day or more after it ended, so that a late replay still finds the row.
             grants::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             signing_keys::purge(ctx.now),
         ];
-        Db::new(ctx, Shards::COMMON).batch(purges).await?;
+        let deleted: usize = db.batch(purges).await?.iter().map(Rows::changes).sum();
+        if deleted == 0 {
+            break;
+        }
     }
     Ok(())
 }

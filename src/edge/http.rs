@@ -133,9 +133,9 @@ impl WireResponse {
 
     /// A page. `images` are origins besides our own that it may show pictures from.
     pub fn page(status: u16, html: Html, images: &[&str], secure: bool) -> Self {
-        let images: String = images.iter().map(|origin| format!(" {origin}")).collect();
+        let images = [&["'self'"], images].concat().join(" ");
         let policy = format!(
-            "default-src 'none'; style-src 'self'; img-src 'self'{images}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+            "default-src 'none'; style-src 'self'; img-src {images}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         );
         let page = Self { body: html.into_string().into_bytes(), ..Self::empty(status) }
             .header("content-type", "text/html; charset=utf-8")

@@ -70,7 +70,7 @@ impl Line {
     }
 }
 
-/// A line about something that is not a request: cron, alarms.
+/// A line about something that is not a request.
 pub fn event(level: &str, what: &str, detail: &str, meter: &Meter) {
     console_log!("{}", json!({ "level": level, "event": what, "detail": detail, "cost": cost(meter) }));
 }

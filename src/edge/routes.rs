@@ -182,7 +182,7 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
             response = response.header("www-authenticate", format!("Basic realm=\"{}\"", ctx.config.issuer));
         }
         Code::InvalidToken | Code::InsufficientScope => {
-            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)))
+            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)));
         }
         _ => {}
     }

@@ -31,8 +31,32 @@ pub struct Approval<'a> {
     pub browser_place: Option<&'a str>,
     /// Whether the two places are far enough apart for a warning.
     pub places_differ: bool,
-    /// Whether the form came back without the "this is my device" tick.
-    pub unconfirmed: bool,
+    /// Why the form that came back was no answer.
+    pub error: Option<ApprovalError>,
+}
+
+/// Why a form that came back was no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApprovalError {
+    /// The "this is my device" box was not ticked.
+    Unconfirmed,
+    /// Everything that was asked for was left out.
+    NothingChosen,
+}
+
+impl Approval<'_> {
+    /// Whether the box is what is missing.
+    fn is_unconfirmed(&self) -> bool {
+        self.error == Some(ApprovalError::Unconfirmed)
+    }
+
+    /// What to say about the form that came back.
+    fn problem(&self, texts: &super::text::ApprovalTexts) -> Option<&'static str> {
+        self.error.map(|error| match error {
+            ApprovalError::Unconfirmed => texts.unconfirmed,
+            ApprovalError::NothingChosen => texts.nothing_chosen,
+        })
+    }
 }
 
 /// What is known of a registered client.
@@ -125,7 +149,7 @@ struct UndoneView<'a> {
 pub fn approval(realm: &Realm<'_>, model: &Approval<'_>) -> Html {
     let t = realm.texts;
     render(&ApprovalView {
-        frame: Frame::new(realm, t.approval.heading, model.unconfirmed),
+        frame: Frame::new(realm, t.approval.heading, model.error.is_some()),
         t,
         model,
         scopes: model.scopes.iter().map(|scope| line(t, scope)).collect(),

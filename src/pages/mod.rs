@@ -20,7 +20,7 @@ mod time;
 mod tests;
 
 pub use code::{CodeEntry, CodeError, code_entry};
-pub use device::{Allowed, Approval, Client, RequestedScope, allowed, approval, denied, undone};
+pub use device::{Allowed, Approval, ApprovalError, Client, RequestedScope, allowed, approval, denied, undone};
 pub use error::{ErrorPage, error};
 pub use home::{Home, home};
 pub use layout::{Html, Realm};

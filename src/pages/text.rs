@@ -83,6 +83,7 @@ pub(super) struct ApprovalTexts {
     pub(super) caution: &'static str,
     pub(super) confirm: &'static str,
     pub(super) unconfirmed: &'static str,
+    pub(super) nothing_chosen: &'static str,
     pub(super) allow: &'static str,
     pub(super) deny: &'static str,
     pub(super) policy: &'static str,
@@ -244,6 +245,7 @@ pub const EN: Texts = Texts {
         confirm: "This is my device and I started this sign-in myself.",
         unconfirmed: "To allow, first tick the box to confirm that this is your device. If it is \
                       not, choose Deny.",
+        nothing_chosen: "Nothing is left to allow. Choose at least one, or choose Deny.",
         allow: "Allow",
         deny: "Deny",
         policy: "Privacy policy",
@@ -270,7 +272,7 @@ pub const EN: Texts = Texts {
     undone: UndoneTexts {
         heading: "The device is no longer connected",
         next: "We have taken your permission back. If the device was signed in already, it will be \
-               signed out within a few minutes.",
+               signed out soon, within an hour at most.",
         stranger: "If somebody asked you to do this, please tell the people who look after your \
                    account.",
     },
@@ -287,7 +289,7 @@ pub const EN: Texts = Texts {
     signed_out: SignedOutTexts {
         heading: "You are signed out",
         here: "You can close this page now.",
-        everywhere: "All your browsers and devices are signed out too. It can take a few minutes \
+        everywhere: "All your browsers and devices are signed out too. It can take up to an hour \
                      until a device notices.",
         again: "Sign in again",
     },

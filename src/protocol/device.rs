@@ -199,19 +199,17 @@ pub fn step(stored: Option<Flow>, pace: Pace, message: Message, now: Timestamp) 
         // The answer to the first attempt was lost.
         (Some(flow), Message::Start { flow: again, .. }) if flow.instance == again.instance => keep(Answer::Started),
         (Some(_), Message::Start { .. }) => keep(Answer::Taken),
-        (None, _) => keep(Answer::Unknown),
         (Some(flow), Message::Look) if flow.is_open(now) => {
             let age = now.since(flow.created_at);
             keep(Answer::Open { flow, age })
         }
-        (Some(_), Message::Look) => keep(Answer::Unknown),
         (Some(flow), Message::Approve { instance, approval }) if flow.instance == instance => approve(flow, pace, approval, now),
         (Some(flow), Message::Deny { instance, user }) if flow.instance == instance => deny(flow, pace, user, now),
-        (Some(_), Message::Approve { .. } | Message::Deny { .. }) => keep(Answer::Unknown),
         (Some(flow), Message::Poll { client, secret }) if flow.client == client && flow.secret.matches(&secret) => {
             poll(flow, pace, now)
         }
-        (Some(_), Message::Poll { .. }) => keep(Answer::Unknown),
+        // Nothing here, another instance, another client, a wrong secret, or not open: all the same.
+        _ => keep(Answer::Unknown),
     }
 }
 

@@ -176,7 +176,7 @@ pub(crate) mod tests {
         assert_eq!(owner.as_str(), "AQIDBAUGBwgJCgsMDQ4PEA");
         let id = OwnedId::generate(&owner, &mut Counted(0));
         assert_eq!(id.to_string(), "AZxsAQIDBAUGBwgJCgsMDQ4PEA");
-        assert_eq!(id.sid(), "SgV1hDf8tC_k1PxQzF1hCg");
+        assert_eq!(id.sid(), "6YZQMEYPsXL8GHrnGJ-aZQ");
     }
 
     #[test]

@@ -32,8 +32,8 @@ impl PasswordHash {
         Some(Self { params, salt, hash })
     }
 
-    /// The hash that an account which does not exist would have: checking against it costs the
-    /// same and never succeeds, for its salt is longer than any real one and its hash is fixed.
+    /// What stands in for an account that does not exist: checking against it costs the same and
+    /// never succeeds, because its hash is empty.
     pub fn of_nobody() -> Option<Self> {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(32)).ok()?;
         Some(Self { params, salt: b"nobody has this!".to_vec(), hash: Vec::new() })

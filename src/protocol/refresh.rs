@@ -55,6 +55,7 @@ pub struct Family {
 /// The one gate, asked at every redemption and refresh. It knows the administrator's and the user's
 /// decisions and never a throttle's state: a stranger's wrong guesses must not sign a clinic out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent decisions, each somebody else's")]
 pub struct Gate {
     /// The user is active by the administrator's state.
     pub user_enabled: bool,

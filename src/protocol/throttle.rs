@@ -67,8 +67,8 @@ pub struct Claim {
     pub key: String,
     /// The budget.
     pub budget: Budget,
-    /// Whether it is kept in storage. Realm-wide tallies are not: a realm under attack keeps its
-    /// object awake, and they would cost a row for every sign-in.
+    /// Whether misses are written to storage. Realm-wide tallies are not: a realm under attack keeps
+    /// its object awake.
     pub stored: bool,
 }
 

@@ -53,14 +53,14 @@ impl TokenRequest {
             Self::RefreshToken { .. } => REFRESH_TOKEN,
         }
     }
+}
 
-    /// Whether the client is registered for this grant.
-    pub fn check_client(&self, client: &Client) -> Result<(), OAuthError> {
-        if client.may_use(self.grant_type()) {
-            Ok(())
-        } else {
-            Err(OAuthError::new(Code::UnauthorizedClient, "the client is not registered for this grant type"))
-        }
+/// Whether the client is registered for a grant type.
+pub fn check_grant_type(client: &Client, grant_type: &str) -> Result<(), OAuthError> {
+    if client.may_use(grant_type) {
+        Ok(())
+    } else {
+        Err(OAuthError::new(Code::UnauthorizedClient, "the client is not registered for this grant type"))
     }
 }
 
@@ -74,17 +74,22 @@ pub fn narrowed_scope(granted: &Scope, asked: Option<&Scope>) -> Result<Scope, O
 }
 
 /// The audience of the next access token: the resources asked for, else those approved, else the
-/// client's default; never one that was not approved.
+/// client's default; never one that was not approved, nor one that the client may not reach any more.
 pub fn audience(approved: &[String], asked: &[String], client: &Client, config: &Config) -> Result<Vec<String>, OAuthError> {
-    let default = [client.default_audience(config).to_owned()];
-    let reachable = if approved.is_empty() { default.as_slice() } else { approved };
-    if asked.is_empty() {
-        return Ok(reachable.to_vec());
+    let default = client.default_audience(config).to_owned();
+    let reachable: Vec<String> = if approved.is_empty() {
+        vec![default]
+    } else {
+        approved
+            .iter()
+            .filter(|resource| client.metadata.resources.contains(resource) || **resource == default)
+            .cloned()
+            .collect()
+    };
+    if reachable.is_empty() || !asked.iter().all(|resource| reachable.contains(resource)) {
+        return Err(OAuthError::new(Code::InvalidTarget, "a resource was not approved or is not for this client any more"));
     }
-    if asked.iter().all(|resource| reachable.contains(resource)) {
-        return Ok(asked.to_vec());
-    }
-    Err(OAuthError::new(Code::InvalidTarget, "a resource was not approved"))
+    Ok(if asked.is_empty() { reachable } else { asked.to_vec() })
 }
 
 /// A successful answer (RFC 6749 5.1).
@@ -140,12 +145,15 @@ mod tests {
 
     #[test]
     fn audience_stays_within_what_was_approved() {
-        let (config, client) = (with(&[]).unwrap(), client(DEVICE));
+        let (config, mut client) = (with(&[]).unwrap(), client(DEVICE));
+        client.metadata.resources = vec!["x:0".into(), "x:1".into(), "x:2".into()];
         let of = |approved: &[&str], asked: &[&str]| {
             let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
             audience(&own(approved), &own(asked), &client, &config).map_err(|e| e.code)
         };
-        assert_eq!(of(&[], &[]), Ok(vec!["https://id.example".to_owned()]));
+        assert_eq!(of(&[], &[]), Ok(vec!["x:0".to_owned()]));
+        assert_eq!(of(&["x:1", "x:9"], &[]), Ok(vec!["x:1".to_owned()]), "x:9 was taken from the client");
+        assert_eq!(of(&["x:9"], &[]), Err(Code::InvalidTarget));
         assert_eq!(of(&["x:1", "x:2"], &["x:2"]), Ok(vec!["x:2".to_owned()]));
         assert_eq!(of(&["x:1"], &["x:2"]), Err(Code::InvalidTarget));
         assert_eq!(of(&[], &["x:2"]), Err(Code::InvalidTarget));

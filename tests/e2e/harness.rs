@@ -123,6 +123,11 @@ impl Setup {
         self.put(&["seed"], json!([file]))
     }
 
+    /// Starts it for a `static` that several tests share; blocks until both Workers answer.
+    pub fn start_now(self) -> Fixture {
+        Fixture::launch(self)
+    }
+
     /// Starts it and waits until both Workers answer.
     pub async fn start(self) -> Fixture {
         tokio::task::spawn_blocking(|| Fixture::launch(self)).await.expect("the fixture starts")
@@ -230,10 +235,25 @@ impl Fixture {
         ids.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
-    /// The rows of an SQL statement inside the object with this id.
-    pub async fn object(&self, class: &str, id: &str, sql: &str, params: &[Value]) -> Vec<Value> {
-        let call = json!({ "class": class, "id": id, "sql": sql, "params": params });
-        rows(self.call("object", call).await)
+    /// Everything in D1 and in the objects: to show that nothing was written.
+    pub async fn stored(&self) -> Vec<Value> {
+        let mut stored = Vec::new();
+        for table in ["users", "logins", "clients", "sessions", "grants", "consents", "signing_keys"] {
+            stored.extend(self.d1(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]).await);
+        }
+        for class in ["DeviceFlow", "Throttle"] {
+            let mut ids = self.objects(class).await;
+            ids.sort();
+            for id in ids {
+                stored.push(json!({ class: id, "holds": self.object(class, &id).await }));
+            }
+        }
+        stored
+    }
+
+    /// What the object with this id has stored and when its alarm is due: `{"alarm": ms, "stored": {key: value}}`.
+    pub async fn object(&self, class: &str, id: &str) -> Value {
+        self.call("object", json!({ "class": class, "id": id })).await
     }
 
     /// Runs the alarm of the object with this id now, whatever it is set to.

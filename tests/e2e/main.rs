@@ -1,1 +1,9 @@
-fn main() {}
+//! Ring 3: the built Worker on workerd, over HTTP and in a real browser.
+
+mod browser;
+mod flow;
+mod harness;
+mod inputs;
+mod keys;
+mod pages;
+mod support;

@@ -203,7 +203,7 @@ export default class extends Built {
   }
 }
 
-/** A class of Durable Objects that the harness can look into: `POST http://harness/` {sql, params} or {alarm}. */
+/** A class of Durable Objects whose alarm the harness can ring and whose storage it can read. */
 const open = (Class) =>
   new Proxy(Class, {
     construct(target, [ctx, ...rest], newTarget) {
@@ -211,9 +211,8 @@ const open = (Class) =>
       const fetch = async (request) => {
         if (request.url !== "http://harness/") return object.fetch(request);
         try {
-          const { sql, params, alarm } = await request.json();
-          if (alarm) await object.alarm();
-          return Response.json(sql ? ctx.storage.sql.exec(sql, ...params).toArray() : null);
+          if ((await request.json()).alarm) await object.alarm();
+          return Response.json({ alarm: await ctx.storage.getAlarm(), stored: Object.fromEntries(await ctx.storage.list()) });
         } catch (error) {
           return new Response(String(error), { status: 500 });
         }

@@ -1,6 +1,6 @@
 //! What the pages share: who the browser is, who is signed in at it, and the forms it holds.
 
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::store::sessions::{self, SignedIn};
@@ -11,7 +11,7 @@ use crate::protocol::form::Form;
 use crate::protocol::ids::random;
 use crate::protocol::seal::{OpenError, Sealable};
 use crate::protocol::secret::{base64url, from_base64url};
-use crate::protocol::session::{BrowserHash, Holder, LoginStep, Next, SessionCookie, is_fresh};
+use crate::protocol::session::{self, BrowserHash, Holder, LoginStep, Next, SessionCookie};
 use crate::protocol::time::{Seconds, Timestamp};
 use crate::protocol::uri::origin;
 
@@ -33,20 +33,19 @@ impl Browser {
         let known = known.filter(|id| from_base64url(id).is_some_and(|bytes| bytes.len() == 16)).map(str::to_owned);
         match known {
             Some(id) => Self { hash: BrowserHash::of(&id), fresh: None, cookies },
-            None => Self { cookies, ..Self::renamed(ctx) },
+            None => Self { cookies, ..Self::renamed() },
         }
     }
 
     /// A browser with a new id: at sign-in, so that nothing from before it stays usable.
-    pub fn renamed(ctx: &Ctx) -> Self {
-        let id = base64url(&random::<16>(&mut ctx.entropy()));
+    pub fn renamed() -> Self {
+        let id = base64url(&random::<16>(&mut Platform));
         Self { hash: BrowserHash::of(&id), fresh: Some(id), cookies: String::new() }
     }
 
-    /// A sealed cookie's content.
-    pub fn sealed<T: Sealable>(&self, ctx: &Ctx, cookie: Cookie) -> Option<T> {
-        let text = cookie.read(&self.cookies, ctx.config.is_secure())?;
-        ctx.config.sealer().open(text).ok()
+    /// A sealed cookie's content; nothing when it is bogus, "try again" when a newer deployment sealed it.
+    pub fn sealed<T: Sealable>(&self, ctx: &Ctx, cookie: Cookie) -> Result<Option<T>, Fault> {
+        cookie.read(&self.cookies, ctx.config.is_secure()).map_or(Ok(None), |text| opened(ctx, text))
     }
 
     /// Sets the id on an answer, if it is new.
@@ -60,7 +59,7 @@ impl Browser {
 
     /// Who is signed in here, alive right now.
     pub async fn signed_in(&self, ctx: &Ctx) -> Result<Option<SignedIn>, Fault> {
-        match self.sealed::<SessionCookie>(ctx, Cookie::Session) {
+        match self.sealed::<SessionCookie>(ctx, Cookie::Session)? {
             Some(cookie) => sessions::alive(ctx, &cookie).await,
             None => Ok(None),
         }
@@ -81,18 +80,13 @@ impl Browser {
         holder.browser == self.hash
             && holder.session == signed_in.session.id
             && holder.user == signed_in.session.user
-            && self.is_fresh(ctx, holder.made_at)
-    }
-
-    /// Whether something that this browser holds is still to be taken.
-    pub fn is_fresh(&self, ctx: &Ctx, made_at: Timestamp) -> bool {
-        is_fresh(made_at, Seconds(ctx.config.settings.form_lifetime), ctx.now)
+            && is_fresh(ctx, holder.made_at)
     }
 
     /// To the login page, and on to `next` from there.
     pub fn to_login(&self, ctx: &Ctx, next: Next) -> WireResponse {
         let step = LoginStep { browser: self.hash.clone(), next, made_at: ctx.now };
-        let sealed = ctx.config.sealer().seal(&step, &mut ctx.entropy());
+        let sealed = ctx.config.sealer().seal(&step, &mut Platform);
         self.name_on(ctx, WireResponse::see_other(&format!("/login?step={sealed}")))
     }
 
@@ -105,6 +99,11 @@ impl Browser {
     pub fn page_with_images(&self, ctx: &Ctx, status: u16, html: Html, more: &[&str]) -> WireResponse {
         self.name_on(ctx, page(ctx, status, html, more))
     }
+}
+
+/// Whether something that a browser holds is still to be taken.
+pub fn is_fresh(ctx: &Ctx, made_at: Timestamp) -> bool {
+    session::is_fresh(made_at, Seconds(ctx.config.settings.form_lifetime), ctx.now)
 }
 
 /// A page for whoever.
@@ -129,12 +128,17 @@ pub async fn posted(request: &mut WireRequest) -> Result<Form, Failure> {
     request.form().await
 }
 
-/// A sealed form; `None` when it is bogus, "try again" when a newer deployment sealed it.
-pub fn sealed_form<T: Sealable>(ctx: &Ctx, form: &Form) -> Result<Option<T>, Failure> {
-    match form.get("form").map(|text| ctx.config.sealer().open(text)) {
-        Some(Ok(value)) => Ok(Some(value)),
-        Some(Err(OpenError::NewerKey)) => Err(Fault::Unavailable("form sealed by a newer root secret".to_owned()).into()),
-        Some(Err(OpenError::Bogus)) | None => Ok(None),
+/// A sealed form; nothing when it is bogus, "try again" when a newer deployment sealed it.
+pub fn sealed_form<T: Sealable>(ctx: &Ctx, form: &Form) -> Result<Option<T>, Fault> {
+    form.get("form").map_or(Ok(None), |text| opened(ctx, text))
+}
+
+/// What a browser carries, opened.
+pub fn opened<T: Sealable>(ctx: &Ctx, text: &str) -> Result<Option<T>, Fault> {
+    match ctx.config.sealer().open(text) {
+        Ok(value) => Ok(Some(value)),
+        Err(OpenError::NewerKey) => Err(Fault::Unavailable(format!("{}: sealed by a newer root secret", T::PURPOSE))),
+        Err(OpenError::Bogus) => Ok(None),
     }
 }
 

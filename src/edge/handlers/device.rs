@@ -7,14 +7,14 @@ use crate::edge::objects::device_flow;
 use crate::edge::store::clients;
 use crate::edge::store::grants::{self, NewGrant};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
+use crate::protocol::client_auth::ClientCredentials;
 use crate::protocol::device::{Answer, Approval, DeviceCode, Message};
-use crate::protocol::device_authorization::check_resources;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::refresh::Why;
 use crate::protocol::scope::granted;
 use crate::protocol::secret::{Secret, SecretHash};
 use crate::protocol::time::Seconds;
-use crate::protocol::token::audience;
+use crate::protocol::token::{audience, check_grant_type};
 
 /// A poll.
 ///
@@ -23,7 +23,13 @@ use crate::protocol::token::audience;
 /// 3. Approved: decide scope and audience, then one batch asks the gate and inserts the grant.
 /// 4. A grant that is there and new, however many polls raced for it, is answered; anything else is
 ///    `invalid_grant`, and nothing is revoked.
-pub async fn redeem(ctx: &Ctx, client: Client, device_code: &Secret, asked: &[String]) -> Result<Issue, Failure> {
+pub async fn redeem(
+    ctx: &Ctx,
+    credentials: &ClientCredentials,
+    client: Client,
+    device_code: &Secret,
+    asked: &[String],
+) -> Result<Issue, Failure> {
     // 1
     let code: DeviceCode = ctx.config.sealer().open(device_code.expose()).map_err(|error| unopened(error, "device code"))?;
     if ctx.now >= code.ends_at() {
@@ -48,11 +54,15 @@ pub async fn redeem(ctx: &Ctx, client: Client, device_code: &Secret, asked: &[St
     // 3
     match attempt(ctx, &client, &approval, &approved_resources, asked).await? {
         Attempt::Issue(issue) => Ok(*issue),
-        // The client changed since this isolate read it: decide again on what it is now, once.
-        Attempt::ClientChanged(client) => match attempt(ctx, &client, &approval, &approved_resources, asked).await? {
-            Attempt::Issue(issue) => Ok(*issue),
-            Attempt::ClientChanged(_) => Err(Fault::Unavailable("the client keeps changing".to_owned()).into()),
-        },
+        // The client changed since this isolate read it: authenticate and decide again, once.
+        Attempt::ClientChanged(now) => {
+            credentials.authenticate(Some(&now), ctx.now)?;
+            check_grant_type(&now, DEVICE_CODE)?;
+            match attempt(ctx, &now, &approval, &approved_resources, asked).await? {
+                Attempt::Issue(issue) => Ok(*issue),
+                Attempt::ClientChanged(_) => Err(Fault::Unavailable("the client keeps changing".to_owned()).into()),
+            }
+        }
     }
 }
 
@@ -68,10 +78,6 @@ async fn attempt(
     approved: &[String],
     asked: &[String],
 ) -> Result<Attempt, Failure> {
-    if !client.enabled {
-        return Err(OAuthError::invalid_grant(Why::ClientDisabled.word()).into());
-    }
-    check_resources(approved, client, &ctx.config)?;
     let audience = audience(approved, asked, client, &ctx.config)?;
     let scope = granted(&approval.scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
     if scope.is_empty() {

@@ -1,6 +1,6 @@
 //! `POST /device_authorization`: RFC 8628 3.1 and 3.2.
 
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api::{ClientRequest, limit};
 use crate::edge::http::{WireRequest, WireResponse};
@@ -14,6 +14,7 @@ use crate::protocol::ids::random;
 use crate::protocol::secret::{SecretHash, base64url};
 use crate::protocol::throttle::{Budget, Claim, wait_seconds};
 use crate::protocol::time::Seconds;
+use crate::protocol::token::check_grant_type;
 use crate::protocol::user_code::UserCode;
 
 /// Draws of a user code before giving up: with a million live flows one in 25,000 is taken.
@@ -31,9 +32,7 @@ pub async fn start(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
     let client_request = ClientRequest::read(request, line).await?;
     let asked = DeviceAuthorizationRequest::parse(&client_request.form)?;
     let client = client_request.authenticated(ctx).await?;
-    if !client.may_use(DEVICE_CODE) {
-        return Err(OAuthError::new(Code::UnauthorizedClient, "the client is not registered for this grant type").into());
-    }
+    check_grant_type(&client, DEVICE_CODE)?;
     // 3, before 2 spends anything
     let scope = asked.scope_for(&client, &ctx.config)?;
     check_resources(&asked.resources, &client, &ctx.config)?;
@@ -41,7 +40,8 @@ pub async fn start(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
     limit(ctx, "LIMIT_DEVICE", format!("{} {}", client.id, request.address())).await?;
     let settings = &ctx.config.settings;
     let lifetime = Seconds(settings.device_code_lifetime);
-    // Half at once and half more over a lifetime: never more than the cap at any time.
+    // Half at once and half more over a lifetime, so never more than the cap. Counted in memory: who
+    // starts flows so rarely that the object is evicted in between cannot come near any cap.
     let cap = Budget { limit: client.metadata.device_live_flows / 2, window: lifetime };
     let claim = Claim { key: throttle::key(ctx, "live flows", &client.id), budget: cap, stored: false };
     if let Some(wait) = throttle::reserve(ctx, &format!("client {}", client.id), &[claim]).await? {
@@ -50,7 +50,7 @@ pub async fn start(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
     }
     // 4
     let sealer = ctx.config.sealer();
-    let mut entropy = ctx.entropy();
+    let mut entropy = Platform;
     let secret = base64url(&random::<32>(&mut entropy));
     let flow = Flow {
         instance: base64url(&random::<16>(&mut entropy)),

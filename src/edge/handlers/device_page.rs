@@ -1,14 +1,14 @@
 //! `/device`: where a person connects a device. RFC 8628 3.3 and 5, RFC 10027.
 
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
-use crate::edge::handlers::browser::{Browser, minutes, posted, realm, sealed_form};
+use crate::edge::handlers::browser::{Browser, is_fresh, minutes, posted, realm, sealed_form};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::objects::{device_flow, throttle};
 use crate::edge::store::sessions::SignedIn;
 use crate::edge::store::{clients, grants};
-use crate::pages::{self, CodeError};
+use crate::pages::{self, ApprovalError, CodeError};
 use crate::protocol::client::Client;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::device::{Answer, Approval, Flow, Message};
@@ -33,12 +33,12 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
         let mut response = browser.name_on(ctx, WireResponse::see_other("/device"));
         if let Some(code) = UserCode::parse(typed) {
             let prefilled = PrefilledCode { browser: browser.hash.clone(), user_code: code.display(), made_at: ctx.now };
-            let sealed = ctx.config.sealer().seal(&prefilled, &mut ctx.entropy());
+            let sealed = ctx.config.sealer().seal(&prefilled, &mut Platform);
             response.set_cookie(Cookie::UserCode.set(&sealed, Some(ctx.config.settings.form_lifetime), ctx.config.is_secure()));
         }
         return Ok(response);
     }
-    let user_code = prefilled(ctx, &browser);
+    let user_code = prefilled(ctx, &browser)?;
     Ok(match browser.signed_in(ctx).await? {
         Some(signed_in) => code_page(ctx, &browser, &signed_in, 200, user_code.as_deref(), None),
         None => browser.to_login(ctx, Next::Device { user_code, after: None }),
@@ -58,7 +58,8 @@ pub async fn submit_code(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) 
     let typed = form.get("user_code").unwrap_or_default();
     let code = UserCode::parse(typed);
     let Some(signed_in) = browser.signed_in(ctx).await? else {
-        return Ok(browser.to_login(ctx, Next::Device { user_code: None, after: None }));
+        let user_code = code.as_ref().map(UserCode::display);
+        return Ok(browser.to_login(ctx, Next::Device { user_code, after: None }));
     };
     let sealed: Option<CodeForm> = sealed_form(ctx, &form)?;
     let Some(sealed) = sealed.filter(|sealed| browser.holds(ctx, &sealed.holder, &signed_in)) else {
@@ -79,6 +80,7 @@ pub async fn submit_code(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) 
     }
     // 3
     let Some((name, flow, age)) = open_flow(ctx, &code).await? else {
+        guess.spend(ctx).await?;
         "no open flow has this code".clone_into(&mut line.detail);
         return Ok(not_found());
     };
@@ -145,17 +147,18 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
     if let Some(response) = stale_sign_in(ctx, &browser, &client, &signed_in, &asked.user_code) {
         return Ok(response);
     }
+    let again = |problem| approval_page(ctx, &browser, request, &client, &signed_in, &asked, Some((&form, problem)));
     if form.get("confirm_device") != Some("1") {
-        return Ok(approval_page(ctx, &browser, request, &client, &signed_in, &asked, Some(&form)));
+        return Ok(again(ApprovalError::Unconfirmed));
     }
-    let scope = asked.scope.filter(|scope| client.metadata.required_scope.contains(scope) || is_ticked(&form, scope));
+    let scope = asked.scope.filter(|scope| is_required(&client, scope) || is_ticked(&form, scope));
     if scope.is_empty() {
-        return Ok(approval_page(ctx, &browser, request, &client, &signed_in, &asked, Some(&form)));
+        return Ok(again(ApprovalError::NothingChosen));
     }
     // 4
     let session = &signed_in.session;
     let approval = Approval {
-        grant: OwnedId::generate(&user, &mut ctx.entropy()),
+        grant: OwnedId::generate(&user, &mut Platform),
         user,
         scope,
         approved_at: ctx.now,
@@ -175,7 +178,7 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
         client: asked.client,
         grant,
     };
-    let undo = ctx.config.sealer().seal(&undo, &mut ctx.entropy());
+    let undo = ctx.config.sealer().seal(&undo, &mut Platform);
     let model = pages::Allowed { form: &undo, client_name: &client.metadata.client_name };
     Ok(browser.page(ctx, 200, pages::allowed(&realm(ctx), &model)))
 }
@@ -213,9 +216,9 @@ pub fn qr(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
 }
 
 /// The code that a link brought, if it is this browser's and young.
-fn prefilled(ctx: &Ctx, browser: &Browser) -> Option<String> {
-    let code: PrefilledCode = browser.sealed(ctx, Cookie::UserCode)?;
-    (code.browser == browser.hash && browser.is_fresh(ctx, code.made_at)).then_some(code.user_code)
+fn prefilled(ctx: &Ctx, browser: &Browser) -> Result<Option<String>, Failure> {
+    let code: Option<PrefilledCode> = browser.sealed(ctx, Cookie::UserCode)?;
+    Ok(code.filter(|code| code.browser == browser.hash && is_fresh(ctx, code.made_at)).map(|code| code.user_code))
 }
 
 fn clear_code(ctx: &Ctx, mut response: WireResponse) -> WireResponse {
@@ -239,7 +242,9 @@ async fn open_flow(ctx: &Ctx, code: &UserCode) -> Result<Option<(String, Flow, i
 fn stale_sign_in(ctx: &Ctx, browser: &Browser, client: &Client, signed_in: &SignedIn, user_code: &str) -> Option<WireResponse> {
     let most = client.metadata.device_max_auth_age?;
     let is_stale = ctx.now.since(signed_in.session.auth_time) > most.millis();
-    let next = Next::Device { user_code: Some(user_code.to_owned()), after: Some(ctx.now.minus(most)) };
+    // Filled in again after the sign-in, unless codes of this client are to be typed.
+    let user_code = client.metadata.verification_uri_complete.then(|| user_code.to_owned());
+    let next = Next::Device { user_code, after: Some(ctx.now.minus(most)) };
     is_stale.then(|| browser.to_login(ctx, next))
 }
 
@@ -256,13 +261,19 @@ fn code_page(
     error: Option<CodeError>,
 ) -> WireResponse {
     let form = CodeForm { holder: browser.holder(ctx, signed_in), prefilled: prefilled.map(str::to_owned) };
-    let form = ctx.config.sealer().seal(&form, &mut ctx.entropy());
+    let form = ctx.config.sealer().seal(&form, &mut Platform);
     let code = prefilled.unwrap_or_default();
     let model = pages::CodeEntry { form: &form, name: &signed_in.name, code, prefilled: prefilled.is_some(), error };
     browser.page(ctx, status, pages::code_entry(&realm(ctx), &model))
 }
 
-/// The page that asks. `answered` is what came back without the tick.
+/// Whether a user cannot leave a scope out. Staying signed in is what connecting a device means: its
+/// client gets refresh tokens by its grant types, so the page must not offer to leave that out.
+fn is_required(client: &Client, scope: &str) -> bool {
+    scope == "offline_access" || client.metadata.required_scope.contains(scope)
+}
+
+/// The page that asks. `answered` is what came back and why that was no answer.
 fn approval_page(
     ctx: &Ctx,
     browser: &Browser,
@@ -270,12 +281,12 @@ fn approval_page(
     client: &Client,
     signed_in: &SignedIn,
     asked: &ApprovalForm,
-    answered: Option<&Form>,
+    answered: Option<(&Form, ApprovalError)>,
 ) -> WireResponse {
     let metadata = &client.metadata;
     let sealed = ApprovalForm { holder: browser.holder(ctx, signed_in), ..asked.clone() };
-    let sealed = ctx.config.sealer().seal(&sealed, &mut ctx.entropy());
-    let scopes: Vec<pages::RequestedScope<'_>> = requested(ctx, client, &asked.scope, answered);
+    let sealed = ctx.config.sealer().seal(&sealed, &mut Platform);
+    let scopes: Vec<pages::RequestedScope<'_>> = requested(ctx, client, &asked.scope, answered.map(|(form, _)| form));
     let here = request.place();
     let seconds = |instant: Timestamp| instant.seconds().max(0).unsigned_abs();
     let known = |place: &'_ str| !place.is_empty();
@@ -296,7 +307,7 @@ fn approval_page(
         device_place: Some(asked.place.as_str()).filter(|place| known(place)),
         browser_place: Some(here.as_str()).filter(|place| known(place)),
         places_differ: known(&here) && known(&asked.place) && here != asked.place,
-        unconfirmed: answered.is_some(),
+        error: answered.map(|(_, problem)| problem),
     };
     let logo: Vec<&str> = metadata.logo_uri.as_deref().and_then(origin).into_iter().collect();
     let status = if answered.is_some() { 400 } else { 200 };
@@ -312,7 +323,7 @@ fn requested<'a>(ctx: &'a Ctx, client: &Client, scope: &'a Scope, answered: Opti
                 name,
                 title: words.map(|words| words.title.as_str()),
                 description: words.map(|words| words.description.as_str()).filter(|text| !text.is_empty()),
-                required: client.metadata.required_scope.contains(name),
+                required: is_required(client, name),
                 checked: answered.is_none_or(|form| is_ticked(form, name)),
             }
         })
@@ -357,6 +368,10 @@ impl Guess {
             return Ok(Some(wait));
         }
         Ok(None)
+    }
+
+    async fn spend(&self, ctx: &Ctx) -> Result<(), Failure> {
+        Ok(throttle::spend(ctx, &self.owner, &self.own).await?)
     }
 
     async fn release(&self, ctx: &Ctx) -> Result<(), Failure> {

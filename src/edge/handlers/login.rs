@@ -1,9 +1,9 @@
 //! `/login`.
 
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::limit;
-use crate::edge::handlers::browser::{Browser, minutes, posted, realm, sealed_form};
+use crate::edge::handlers::browser::{Browser, is_fresh, minutes, opened, posted, realm, sealed_form};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::objects::throttle;
@@ -25,8 +25,8 @@ use crate::protocol::time::Seconds;
 pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
     let browser = Browser::of(ctx, request);
     let query = request.query()?;
-    let step: Option<LoginStep> = query.get("step").and_then(|text| ctx.config.sealer().open(text).ok());
-    let step = step.filter(|step: &LoginStep| step.browser == browser.hash && browser.is_fresh(ctx, step.made_at));
+    let step: Option<LoginStep> = query.get("step").map_or(Ok(None), |text| opened(ctx, text))?;
+    let step = step.filter(|step: &LoginStep| step.browser == browser.hash && is_fresh(ctx, step.made_at));
     let next = step.map_or(Next::Home, |step| step.next);
     if browser.signed_in(ctx).await?.is_some() && !wants_again(&next) {
         let path = if next == Next::Home { "/" } else { "/device" };
@@ -41,13 +41,14 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
 /// 2. The cheap filter per address, then *reserve* a guess, so that parallel guesses cannot
 ///    overdraw: a known browser from its own budget, all others from the account's and the realm's.
 /// 3. One hash, the same work for a user who is not there.
-/// 4. Right: give the guess back, write the session, and change browser id and session id.
+/// 4. Wrong: the guess is written down. Right: it is given back, the session is written, and browser
+///    id and session id change.
 pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     // 1
     let form = posted(request).await?;
     let browser = Browser::of(ctx, request);
     let sealed: Option<LoginForm> = sealed_form(ctx, &form)?;
-    let Some(sealed) = sealed.filter(|sealed| sealed.browser == browser.hash && browser.is_fresh(ctx, sealed.made_at)) else {
+    let Some(sealed) = sealed.filter(|sealed| sealed.browser == browser.hash && is_fresh(ctx, sealed.made_at)) else {
         "form expired, or of another browser".clone_into(&mut line.detail);
         return Ok(form_page(ctx, &browser, 400, Next::Home, form.get("login").unwrap_or_default(), Some(LoginError::Expired)));
     };
@@ -55,13 +56,14 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         return Ok(browser.name_on(ctx, WireResponse::see_other("/")));
     }
     // 2
-    limit(ctx, "LIMIT_LOGIN", request.address()).await?;
     let login = login_name(form.get("login").unwrap_or_default());
     let typed = form.get("login").unwrap_or_default();
     let Some(login) = login else {
         return Ok(form_page(ctx, &browser, 400, sealed.next, typed, Some(LoginError::Wrong)));
     };
-    let guess = Guess::of(ctx, &browser, &login);
+    let guess = Guess::of(ctx, &browser, &login)?;
+    // A known browser is not held up by whoever else shares its address.
+    limit(ctx, "LIMIT_LOGIN", if guess.realm.is_some() { request.address() } else { guess.own.key.clone() }).await?;
     if let Some(wait) = guess.reserve(ctx).await? {
         "too many wrong passwords".clone_into(&mut line.detail);
         let throttled = LoginError::Throttled { minutes: minutes(wait) };
@@ -70,6 +72,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     }
     // 3
     let Some(user) = authenticated_user(ctx, &login, &form).await? else {
+        guess.spend(ctx).await?;
         "wrong name or password".clone_into(&mut line.detail);
         return Ok(form_page(ctx, &browser, 400, sealed.next, typed, Some(LoginError::Wrong)));
     };
@@ -94,7 +97,7 @@ async fn authenticated_user(ctx: &Ctx, login: &str, form: &Form) -> Result<Optio
 async fn begin_session(ctx: &Ctx, browser: &Browser, user: UserId, login: &str, next: &Next) -> Result<WireResponse, Failure> {
     let (settings, secure) = (&ctx.config.settings, ctx.config.is_secure());
     let sealer = ctx.config.sealer();
-    let mut entropy = ctx.entropy();
+    let mut entropy = Platform;
     let session = Session {
         id: OwnedId::generate(&user, &mut entropy),
         user,
@@ -104,18 +107,18 @@ async fn begin_session(ctx: &Ctx, browser: &Browser, user: UserId, login: &str, 
         amr: vec!["pwd".to_owned()],
     };
     let db = Db::new(ctx, Shards::of(&session.id));
-    match browser.sealed::<SessionCookie>(ctx, Cookie::Session) {
+    match browser.sealed::<SessionCookie>(ctx, Cookie::Session)? {
         // The session that this browser had before ends with it.
         Some(before) => drop(db.batch([sessions::insert(&session), sessions::delete(&before)]).await?),
         None => drop(db.run(sessions::insert(&session)).await?),
     }
-    let renamed = Browser::renamed(ctx);
+    let renamed = Browser::renamed();
     let account = KnownAccount {
         login: login_hash(&sealer, ctx.config.ring.active(), login),
         id: base64url(&random::<16>(&mut entropy)),
         signed_in_at: ctx.now,
     };
-    let known = browser.sealed::<KnownBrowser>(ctx, Cookie::Known).unwrap_or_default().with(account);
+    let known = browser.sealed::<KnownBrowser>(ctx, Cookie::Known)?.unwrap_or_default().with(account);
     let cookie = SessionCookie { user: session.user, session: session.id };
     let mut response = renamed.name_on(ctx, WireResponse::see_other(if *next == Next::Home { "/" } else { "/device" }));
     response.set_cookie(Cookie::Session.set(&sealer.seal(&cookie, &mut entropy), Some(settings.session_absolute), secure));
@@ -135,16 +138,16 @@ struct Guess {
 }
 
 impl Guess {
-    fn of(ctx: &Ctx, browser: &Browser, login: &str) -> Self {
+    fn of(ctx: &Ctx, browser: &Browser, login: &str) -> Result<Self, Failure> {
         let settings = &ctx.config.settings;
         let sealer = ctx.config.sealer();
         let lifetime = Seconds(settings.known_browser_lifetime);
-        let known: Option<KnownBrowser> = browser.sealed(ctx, Cookie::Known);
+        let known: Option<KnownBrowser> = browser.sealed(ctx, Cookie::Known)?;
         // A cookie from before a change of the active root secret still counts.
         let account = known.as_ref().and_then(|known| {
             ctx.config.ring.numbers().find_map(|number| known.account(&login_hash(&sealer, number, login), lifetime, ctx.now))
         });
-        match account {
+        Ok(match account {
             Some(account) => {
                 let key = throttle::key(ctx, "password from known browser", &account.id);
                 let own = Claim { key, budget: ctx.config.budget(settings.known_browser_budget), stored: true };
@@ -157,7 +160,7 @@ impl Guess {
                 let realm = Claim { key, budget: ctx.config.budget(settings.realm_password_budget), stored: false };
                 Self { login: login.to_owned(), own, realm: Some(realm) }
             }
-        }
+        })
     }
 
     /// Takes a guess, or says how many milliseconds until there is one.
@@ -172,6 +175,11 @@ impl Guess {
             return Ok(Some(wait));
         }
         Ok(None)
+    }
+
+    /// Writes the guess down: it was wrong.
+    async fn spend(&self, ctx: &Ctx) -> Result<(), Failure> {
+        Ok(throttle::spend(ctx, &self.owner(), std::slice::from_ref(&self.own)).await?)
     }
 
     /// Gives the guess back: it was right.
@@ -199,7 +207,7 @@ fn form_page(ctx: &Ctx, browser: &Browser, status: u16, next: Next, login: &str,
     let purpose = if next == Next::Home { Purpose::Account } else { Purpose::Device };
     let again = wants_again(&next);
     let form = LoginForm { browser: browser.hash.clone(), next, made_at: ctx.now };
-    let form = ctx.config.sealer().seal(&form, &mut ctx.entropy());
+    let form = ctx.config.sealer().seal(&form, &mut Platform);
     let model = pages::Login { form: &form, login, purpose, again, cancel: true, error };
     browser.page(ctx, status, pages::login(&realm(ctx), &model))
 }

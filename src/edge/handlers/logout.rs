@@ -1,6 +1,6 @@
 //! `/logout`.
 
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::browser::{Browser, posted, realm, sealed_form};
 use crate::edge::http::{WireRequest, WireResponse};
@@ -40,7 +40,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest) -> Result<WireResponse
         db.run(sessions::delete(&SessionCookie { user: session.user, session: session.id })).await?;
     }
     // Who signed out leaves nothing usable behind: the browser's id changes too.
-    let renamed = Browser::renamed(ctx);
+    let renamed = Browser::renamed();
     let mut response = renamed.page(ctx, 200, pages::signed_out(&realm(ctx), &pages::SignedOut { everywhere }));
     for cookie in [Cookie::Session, Cookie::UserCode] {
         response.set_cookie(cookie.clear(ctx.config.is_secure()));
@@ -50,7 +50,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest) -> Result<WireResponse
 
 fn confirmation(ctx: &Ctx, browser: &Browser, signed_in: &SignedIn, expired: bool) -> WireResponse {
     let form = LogoutForm { holder: browser.holder(ctx, signed_in) };
-    let form = ctx.config.sealer().seal(&form, &mut ctx.entropy());
+    let form = ctx.config.sealer().seal(&form, &mut Platform);
     let model = pages::Logout { form: &form, name: &signed_in.name, expired };
     browser.page(ctx, if expired { 400 } else { 200 }, pages::logout(&realm(ctx), &model))
 }

@@ -48,7 +48,7 @@ pub async fn jwks(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
     Ok(public_json(ctx, request, text))
 }
 
-/// `GET /healthz`: configured, and the database answers.
+/// `GET /healthz`: configured, and the signing keys are there (read within the last minute).
 pub async fn health(ctx: &Ctx) -> Result<WireResponse, Failure> {
     crypto::current_jwks(ctx).await?;
     Ok(WireResponse::json(200, &serde_json::json!({ "status": "ok" })))

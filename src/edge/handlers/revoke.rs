@@ -54,6 +54,12 @@ async fn grant_of(ctx: &Ctx, token: &Secret) -> Result<Option<(UserId, OwnedId)>
         Err(OpenError::Bogus) => {}
     }
     let claims: Option<AccessClaims> = crypto::verified(ctx, token.expose(), Typ::AccessToken).await?;
-    let id = claims.and_then(|claims| ctx.config.sealer().open::<TokenId>(&claims.jti).ok());
-    Ok(id.map(|id| (id.user, id.grant)))
+    let Some(claims) = claims else {
+        return Ok(None);
+    };
+    match ctx.config.sealer().open::<TokenId>(&claims.jti) {
+        Ok(id) => Ok(Some((id.user, id.grant))),
+        Err(error @ OpenError::NewerKey) => Err(unopened(error, "access token")),
+        Err(OpenError::Bogus) => Ok(None),
+    }
 }

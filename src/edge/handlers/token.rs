@@ -1,7 +1,7 @@
 //! `POST /token`: RFC 6749 3.2. Each grant is an arm; what they share is here.
 
 use crate::edge::crypto;
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::{device, refresh};
@@ -17,7 +17,7 @@ use crate::protocol::refresh::RefreshToken;
 use crate::protocol::scope::Scope;
 use crate::protocol::seal::OpenError;
 use crate::protocol::time::Seconds;
-use crate::protocol::token::{TokenRequest, TokenResponse};
+use crate::protocol::token::{TokenRequest, TokenResponse, check_grant_type};
 
 /// Answers a token request.
 ///
@@ -31,10 +31,12 @@ pub async fn token(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
     let token_request = TokenRequest::parse(&client_request.form)?;
     // 2
     let client = client_request.authenticated(ctx).await?;
-    token_request.check_client(&client)?;
+    check_grant_type(&client, token_request.grant_type())?;
     // 3
     let issue = match token_request {
-        TokenRequest::DeviceCode { device_code, resources } => device::redeem(ctx, client, &device_code, &resources).await?,
+        TokenRequest::DeviceCode { device_code, resources } => {
+            device::redeem(ctx, &client_request.credentials, client, &device_code, &resources).await?
+        }
         TokenRequest::RefreshToken { refresh_token, scope, resources } => {
             refresh::refresh(ctx, &client_request.credentials, client, &refresh_token, scope.as_ref(), &resources).await?
         }
@@ -64,14 +66,14 @@ impl Issue {
         let (config, grant, client) = (&ctx.config, &self.grant, &self.client);
         let sealer = config.sealer();
         let sub = grant.user.as_str().to_owned();
-        let lifetime = jittered(client.access_token_lifetime(config), ctx);
+        let lifetime = jittered(client.access_token_lifetime(config));
         let access = AccessClaims {
             iss: config.issuer.clone(),
             sub: sub.clone(),
             aud: self.audience.into(),
             client_id: client.id.clone(),
             scope: self.scope.clone(),
-            jti: sealer.seal(&TokenId { user: grant.user.clone(), grant: grant.id.clone() }, &mut ctx.entropy()),
+            jti: sealer.seal(&TokenId { user: grant.user.clone(), grant: grant.id.clone() }, &mut Platform),
             auth_time: grant.auth_time.seconds(),
             acr: grant.acr.clone(),
             amr: grant.amr.clone(),
@@ -106,8 +108,8 @@ impl Issue {
 }
 
 /// Up to a tenth less, so that devices that were started together spread.
-fn jittered(lifetime: Seconds, ctx: &Ctx) -> Seconds {
-    let [draw] = random::<1>(&mut ctx.entropy());
+fn jittered(lifetime: Seconds) -> Seconds {
+    let [draw] = random::<1>(&mut Platform);
     Seconds(lifetime.0 - lifetime.0 * u32::from(draw) / 2560)
 }
 

@@ -49,7 +49,10 @@ pub async fn info(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
 pub fn challenge(ctx: &Ctx, error: Option<&OAuthError>) -> String {
     let realm = format!("Bearer realm=\"{}\"", ctx.config.issuer);
     match error {
-        Some(error) => format!("{realm}, error=\"{}\", error_description=\"{}\"", error.code.row().0, error.description),
+        Some(error) => {
+            let scope = if error.code == Code::InsufficientScope { ", scope=\"openid\"" } else { "" };
+            format!("{realm}, error=\"{}\", error_description=\"{}\"{scope}", error.code.row().0, error.description)
+        }
         None => realm,
     }
 }

@@ -19,10 +19,14 @@ use crate::protocol::time::Timestamp;
 /// So many objects; the first byte of a keyed hash picks one.
 const OBJECTS: &str = "throttle";
 
-/// Tallies that are not stored are dropped, all of them, above this many: memory is bounded.
+/// Above this many, what is in memory is dropped: memory is bounded, and misses are in storage.
 const MOST_IN_MEMORY: usize = 4096;
 
 /// Budgets of everything whose hash leads here.
+///
+/// Reservations live in memory, so that a right guess costs no row; a miss is written down. An object
+/// that is asked is never evicted between the two, and who breaks a connection off in between learns
+/// nothing from the guess.
 #[durable_object(alarm)]
 pub struct Throttle {
     state: State,
@@ -33,8 +37,12 @@ pub struct Throttle {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Verb {
+    /// Before a guess is checked.
     Reserve,
+    /// It was right: give it back.
     Release,
+    /// It was wrong: write it down.
+    Spend,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -55,9 +63,14 @@ pub async fn reserve(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::R
     send(ctx, owner, Verb::Reserve, claims).await
 }
 
-/// Gives one back to each of these budgets.
+/// The guess was right: gives one back to each of these budgets.
 pub async fn release(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::Result<(), Fault> {
     send(ctx, owner, Verb::Release, claims).await.map(drop)
+}
+
+/// The guess was wrong: writes down what was reserved.
+pub async fn spend(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::Result<(), Fault> {
+    send(ctx, owner, Verb::Spend, claims).await.map(drop)
 }
 
 async fn send(ctx: &Ctx, owner: &str, verb: Verb, claims: &[Claim]) -> std::result::Result<Option<i64>, Fault> {
@@ -87,23 +100,31 @@ impl DurableObject for Throttle {
         for claim in &message.claims {
             usages.push(self.load(claim).await?);
         }
-        let mut wait = None;
-        let mut after = Vec::with_capacity(usages.len());
-        for (claim, usage) in message.claims.iter().zip(&usages) {
-            match message.verb {
-                Verb::Release => after.push(usage.release(claim.budget)),
-                Verb::Reserve => match usage.reserve(claim.budget, now) {
-                    Ok(usage) => after.push(usage),
-                    Err(millis) => wait = wait.max(Some(millis)),
-                },
-            }
-        }
+        let after: std::result::Result<Vec<Usage>, i64> = message
+            .claims
+            .iter()
+            .zip(usages)
+            .map(|(claim, usage)| match message.verb {
+                Verb::Reserve => usage.reserve(claim.budget, now),
+                Verb::Release => Ok(usage.release(claim.budget)),
+                Verb::Spend if self.memory.borrow().contains_key(&claim.key) => Ok(usage),
+                // The reservation is lost (a deploy in between): the miss still counts.
+                Verb::Spend => Ok(usage.reserve(claim.budget, now).unwrap_or(usage)),
+            })
+            .collect();
         let mut rows = 0;
-        if wait.is_none() {
-            for (claim, usage) in message.claims.iter().zip(after) {
-                rows += self.save(claim, usage, now).await?;
+        let wait = match after {
+            Err(millis) => Some(millis),
+            Ok(after) => {
+                for (claim, usage) in message.claims.iter().zip(after) {
+                    self.remember(claim, usage, now);
+                    if matches!(message.verb, Verb::Spend) && claim.stored && !usage.is_spent(now) {
+                        rows += self.write(claim, usage, now).await?;
+                    }
+                }
+                None
             }
-        }
+        };
         Response::from_json(&Envelope { answer: Answer { wait }, rows })
     }
 
@@ -135,30 +156,29 @@ impl DurableObject for Throttle {
 }
 
 impl Throttle {
+    /// What is used: memory knows best, and after an eviction the misses are in storage.
     async fn load(&self, claim: &Claim) -> Result<Usage> {
-        if claim.stored {
-            return Ok(self.state.storage().get(&claim.key).await?.unwrap_or(Usage::NONE));
+        if let Some(usage) = self.memory.borrow().get(&claim.key) {
+            return Ok(*usage);
         }
-        Ok(self.memory.borrow().get(&claim.key).copied().unwrap_or(Usage::NONE))
+        let stored = if claim.stored { self.state.storage().get(&claim.key).await? } else { None };
+        Ok(stored.unwrap_or(Usage::NONE))
     }
 
-    /// Rows written.
-    async fn save(&self, claim: &Claim, usage: Usage, now: Timestamp) -> Result<u64> {
-        if !claim.stored {
-            let mut memory = self.memory.borrow_mut();
-            if memory.len() >= MOST_IN_MEMORY {
-                memory.retain(|_, usage| !usage.is_spent(now));
-            }
-            if memory.len() >= MOST_IN_MEMORY {
-                memory.clear();
-            }
-            memory.insert(claim.key.clone(), usage);
-            return Ok(0);
+    fn remember(&self, claim: &Claim, usage: Usage, now: Timestamp) {
+        let mut memory = self.memory.borrow_mut();
+        if memory.len() >= MOST_IN_MEMORY {
+            memory.retain(|_, usage| !usage.is_spent(now));
         }
+        if memory.len() >= MOST_IN_MEMORY {
+            memory.clear();
+        }
+        memory.insert(claim.key.clone(), usage);
+    }
+
+    /// Writes a miss down; the rows that it cost.
+    async fn write(&self, claim: &Claim, usage: Usage, now: Timestamp) -> Result<u64> {
         let storage = self.state.storage();
-        if usage.is_spent(now) {
-            return Ok(u64::from(storage.delete(&claim.key).await?));
-        }
         storage.put(&claim.key, usage).await?;
         if storage.get_alarm().await?.is_some() {
             return Ok(1);

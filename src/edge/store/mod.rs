@@ -109,6 +109,11 @@ impl Rows {
         self.0.results().map_err(|error| Fault::broken("D1 row", error))
     }
 
+    /// How many rows the statement changed.
+    pub fn changes(&self) -> usize {
+        self.0.meta().ok().flatten().and_then(|meta| meta.changes).unwrap_or(0)
+    }
+
     /// The first, if there is one.
     pub fn first<T: DeserializeOwned>(&self) -> Result<Option<T>, Fault> {
         Ok(self.all()?.into_iter().next())

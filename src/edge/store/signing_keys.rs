@@ -31,7 +31,7 @@ struct Row {
     remove_at: Timestamp,
 }
 
-/// All keys that are or will be published, newest last.
+/// All keys that there are, those that left the JWKS within a year included.
 pub async fn all(ctx: &Ctx) -> Result<Vec<StoredKey>, Fault> {
     let rows = Db::new(ctx, Shards::COMMON).run(select()).await?;
     parse(rows.all()?)

@@ -37,7 +37,7 @@ fn request<'a>(word: &'a str, scopes: &'a [RequestedScope<'a>]) -> Approval<'a> 
         device_place: Some(word),
         browser_place: Some(word),
         places_differ: true,
-        unconfirmed: false,
+        error: None,
     }
 }
 
@@ -83,7 +83,8 @@ fn device_pages(word: &str) -> Vec<(&'static str, Html)> {
         ("code, throttled", failed(CodeError::Throttled { minutes: 1 })),
         ("code, expired", failed(CodeError::Expired)),
         ("approval", question(request)),
-        ("approval, unconfirmed", question(Approval { unconfirmed: true, ..request })),
+        ("approval, unconfirmed", question(Approval { error: Some(ApprovalError::Unconfirmed), ..request })),
+        ("approval, nothing chosen", question(Approval { error: Some(ApprovalError::NothingChosen), ..request })),
         ("approval, little known", question(little)),
         ("allowed", allowed(&realm(word), &Allowed { form: SEALED, client_name: word })),
         ("denied", denied(&realm(word))),

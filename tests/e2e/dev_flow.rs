@@ -1,0 +1,4 @@
+//! Temporary root while the modules are written side by side.
+mod flow;
+mod harness;
+mod support;
