@@ -30,11 +30,11 @@ rotate-keys: setup ## new signing keys for a running `make serve` or `make dev` 
 test: ## set-up, then every test ring
 	@bash tools/test.sh
 
-lint: setup ## formatting, clippy, shape of the crate
+lint: setup ## formatting and clippy
 	@bash tools/test.sh lint
 
 bench: build ## drive the hot paths and print ops/s, CPU and rows beside the budgets
 	@$(NODE) tools/bench.mjs
 
-clean: ## remove what was built here (tools in the cache stay)
-	rm -rf build target .latchkey node_modules
+clean: ## remove what was built here (local data and the tools in the cache stay)
+	rm -rf build target node_modules

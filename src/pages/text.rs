@@ -301,7 +301,7 @@ pub const EN: Texts = Texts {
         too_large: "More was sent than this page accepts. Please go back and try again.",
         too_many: "There are too many requests right now. Please wait a minute, then try again.",
         unavailable: "This is our fault, not yours. Please try again in a moment.",
-        request_id: "If you ask for help, please mention this number:",
+        request_id: "If you ask for help, please mention this reference:",
     },
     scopes: ScopeTexts {
         openid: Scope { title: "Recognise you", description: Some("Know your account when you come back.") },

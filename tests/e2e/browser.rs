@@ -28,6 +28,9 @@ async fn enter(page: &Chromium, code: &str) {
     page.follow("#device-continue").await;
 }
 
+/// Where the platform says that a request comes from.
+const PLACE: &str = "mf-cf-blob";
+
 /// From anywhere to the question about this device.
 async fn ask(page: &Chromium, fixture: &Fixture, device: &DeviceSignIn) {
     page.open(&format!("{}/device", fixture.a)).await;
@@ -131,6 +134,9 @@ async fn a_person_can_refuse_take_back_and_leave() {
     let fixture = setup().start().await;
     let (api, page) = (Api::demo(&fixture.a), Chromium::start(Scripts::On).await);
     page.open(&format!("{}/login", fixture.a)).await;
+    page.follow("#login-cancel").await;
+    assert_eq!(page.text("h1").await, "Welcome");
+    page.follow("a[href='/login']").await;
     sign_in(&page, ADA.0, ADA.1).await;
     assert_eq!(page.text(".lede").await, "Signed in as Ada Lovelace.");
 
@@ -166,6 +172,11 @@ async fn a_person_can_refuse_take_back_and_leave() {
     page.follow("a[href='/logout']").await;
     page.follow("#logout-confirm").await;
     assert_eq!(page.text("h1").await, "You are signed out");
+    // Who comes to this browser next and goes back sees nothing of Ada.
+    for _ in 0..3 {
+        page.back().await;
+        assert!(!page.text("body").await.contains("Ada"), "{}", page.location().await);
+    }
     page.open(&format!("{}/device", fixture.a)).await;
     assert!(page.location().await.starts_with("/login?"));
     let tokens = api.refresh(&tokens.member("refresh_token")).await;
@@ -290,6 +301,7 @@ impl Audit<'_> {
         }
         page.show_as(Look::NARROW).await;
         faults.extend(page.too_wide(Look::NARROW).await);
+        page.picture(&format!("{name}-{}", Look::NARROW.width)).await;
         page.show_as(Look::DESKTOP).await;
         self.faults.extend(faults.into_iter().map(|fault| format!("{name}: {fault}")));
     }
@@ -379,6 +391,15 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
     audit.look("approval-links", "Connect this device?").await;
     page.follow("#device-deny").await;
     audit.look("denied", "The device was not connected").await;
+    let far = Api::public(&fixture.a, "display").request("POST", "/device_authorization").form(&[("client_id", "display")]);
+    let far = Api::send(far.header(PLACE, json!({ "city": "Vladivostok", "country": "RU" }).to_string())).await;
+    page.devtools("Network.enable", json!({})).await;
+    let here = json!({ PLACE: json!({ "city": "Villars-sur-Glâne", "country": "CH" }).to_string() });
+    page.devtools("Network.setExtraHTTPHeaders", json!({ "headers": here })).await;
+    page.open(&far.member("verification_uri_complete")).await;
+    page.follow("#device-continue").await;
+    assert!(page.text("#places-differ").await.starts_with("The device and you seem to be in different places."));
+    audit.look("approval-places", "Connect this device?").await;
     page.open(&url("/device")).await;
     enter(page, &Api::public(&fixture.a, "cabinet").start().await.user_code).await;
     audit.look("login-again", "Sign in").await;
@@ -405,4 +426,12 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
     page.follow("#logout-everywhere").await;
     audit.look("signed-out-everywhere", "You are signed out").await;
     assert!(audit.faults.is_empty(), "{}", audit.faults.join("\n"));
+
+    // Silence proves something only because the same audit speaks up here.
+    page.script("document.body.innerHTML = '<h1>Spoilt</h1><input><main><p style=\"width: 2000px\">blocked</p></main>'").await;
+    page.script("document.querySelector('p').style.cssText = 'width: 2000px; color: #ccc; background: #fff'").await;
+    audit.look("spoilt", "Spoilt").await;
+    for fault in ["pixels wide", "sticks out", "Content Security Policy", "\"label\"", "\"color-contrast\"", "\"region\""] {
+        assert!(audit.faults.iter().any(|found| found.contains(fault)), "{fault} is not found: {:#?}", audit.faults);
+    }
 }

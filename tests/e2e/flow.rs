@@ -30,6 +30,8 @@ const CLIENTS: [&str; 10] =
 
 /// People whose accounts a test changes.
 const PEOPLE: [&str; 6] = ["barbara", "dorothy", "edith", "grace", "katherine", "mary"];
+/// Secret of the client "kiosk".
+const KIOSK_SECRET: &str = "kiosk-secret-0123456789abcdef0123456789";
 const PASSWORD: &str = "compiler-no-1952";
 
 /// A public client for the device grant, in the form of a seed file, with changes.
@@ -53,15 +55,14 @@ fn fixture() -> &'static Fixture {
         let mut clients: Vec<Value> = CLIENTS.iter().map(|id| client(id, &json!({}))).collect();
         clients.extend([
             client("few", &json!({ "device_live_flows": 4 })),
-            client("idle", &json!({ "refresh_idle_lifetime": 2 })),
-            client("mortal", &json!({ "refresh_absolute_lifetime": 3 })),
+            client("idle", &json!({ "refresh_idle_lifetime": 3600 })),
+            client("mortal", &json!({ "refresh_absolute_lifetime": 3600 })),
             client("short-grace", &json!({ "refresh_grace": 1 })),
             client("switched-off", &json!({})),
             client(
                 "kiosk",
                 &json!({
-                    "refresh_grace": 86_400, "token_endpoint_auth_method": "client_secret_post",
-                    "client_secret": "kiosk-secret-0123456789abcdef0123456789",
+                    "refresh_grace": 86_400, "token_endpoint_auth_method": "client_secret_basic", "client_secret": KIOSK_SECRET,
                 }),
             ),
         ]);

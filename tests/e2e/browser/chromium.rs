@@ -131,6 +131,11 @@ impl Chromium {
         self.client.goto(url).await.unwrap();
     }
 
+    /// Goes back.
+    pub async fn back(&self) {
+        self.client.back().await.unwrap();
+    }
+
     /// Path and query of the page.
     pub async fn location(&self) -> String {
         let url = self.client.current_url().await.unwrap();
@@ -265,15 +270,20 @@ impl Chromium {
         self.devtools("Emulation.setEmulatedMedia", scheme).await;
     }
 
-    /// How much wider than its window the page is, if it is.
-    pub async fn too_wide(&self, look: Look) -> Option<String> {
-        let width = self.script("return document.scrollingElement.scrollWidth").await;
-        (width.as_u64() > Some(look.width)).then(|| format!("{width} pixels wide in a window of {}", look.width))
+    /// What is wider than it may be: the page than its window, or something than the card around it.
+    pub async fn too_wide(&self, look: Look) -> Vec<String> {
+        let wide = self.script(WIDTHS).await;
+        let mut faults: Vec<String> =
+            wide["outside"].as_array().unwrap().iter().map(|what| format!("{what} sticks out")).collect();
+        if wide["page"].as_u64() > Some(look.width) {
+            faults.push(format!("{} pixels wide in a window of {}", wide["page"], look.width));
+        }
+        faults
     }
 
     /// What axe finds wrong with the page, and whether it is wider than its window.
     pub async fn faults(&self, look: Look) -> Vec<String> {
-        let mut faults: Vec<String> = self.too_wide(look).await.into_iter().collect();
+        let mut faults = self.too_wide(look).await;
         let found = self.client.execute_async(AXE, Vec::new()).await.unwrap();
         let found = found.as_array().unwrap_or_else(|| panic!("axe does not run: {found}"));
         faults.extend(found.iter().map(Value::to_string));
@@ -350,6 +360,14 @@ if (style.outlineStyle === 'none' || parseFloat(style.outlineWidth) < 2) faults.
 if (style.outlineColor === getComputedStyle(document.querySelector('main')).backgroundColor) faults.push('unseen outline');
 if (box.bottom > innerHeight + 1 || box.top < -1) faults.push(`out of sight: ${box.top} to ${box.bottom} of ${innerHeight}`);
 return { tag: at.tagName, name: at.name, id: at.id, href: at.href, fault: faults.join(', ') };
+";
+
+/// Width of the page, and what sticks out of the padding of the card on the right.
+const WIDTHS: &str = "
+const card = document.querySelector('main');
+const edge = card ? card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight) : innerWidth;
+const outside = [...document.querySelectorAll('main *:not(.unseen)')].filter((it) => it.getBoundingClientRect().right > edge + 0.5);
+return { page: document.scrollingElement.scrollWidth, outside: outside.map((it) => it.id || it.className || it.tagName) };
 ";
 
 /// Every rule of axe that is on by default, and the size of targets (WCAG 2.2, 2.5.8).

@@ -91,7 +91,8 @@ async fn a_withdrawn_consent_voids_what_was_approved_before() {
     let dorothy = person(&fixture.a, "dorothy").await;
     let (held, sign_in) = (api.signed_in(&dorothy).await, api.start().await);
     dorothy.approve(&sign_in.user_code).await;
-    let sql = "INSERT INTO consents (user_id, client_id, withdrawn_at) VALUES (?1, ?2, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
+    let sql =
+        "INSERT INTO consents (user_id, client_id, withdrawn_at) VALUES (?1, ?2, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
     fixture.d1(sql, &[user_id(fixture, "dorothy").await, json!("withdrawn")]).await;
     assert_refused(&api.poll(&sign_in).await, "invalid_grant");
     assert_refused(&api.refresh(&held.member("refresh_token")).await, "invalid_grant");

@@ -8,7 +8,10 @@ use super::{assert_refused, fixture, grant_of, grants_of, lines_of, rows, unseal
 use crate::support::{Answer, Api, Person, claims};
 
 /// Runs the same request so many times at once, half of them at each Worker.
-pub async fn at_both<F: Future<Output = Answer> + Send + 'static>(times: usize, request: impl Fn(&'static str) -> F) -> Vec<Answer> {
+pub async fn at_both<F: Future<Output = Answer> + Send + 'static>(
+    times: usize,
+    request: impl Fn(&'static str) -> F,
+) -> Vec<Answer> {
     let fixture = fixture();
     let urls = [fixture.a.as_str(), fixture.b.as_str()];
     let requests: Vec<_> = (0..times).map(|number| tokio::spawn(request(urls.get(number % 2).unwrap()))).collect();

@@ -165,7 +165,7 @@ async fn codes_and_tokens_of_another_client_are_refused_and_stay_good() {
         watch.refused(name, &answer, 400, "invalid_grant");
     }
     let (api, access_token) = (watch.api.clone(), watch.tokens.member("access_token"));
-    watch.nothing_happened().await;
+    let _alive = watch.nothing_happened().await;
     assert_eq!(api.userinfo(&access_token).await.status, 200);
     assert!(api.refresh(&refresh_token).await.is_granted());
 }
