@@ -58,6 +58,7 @@ CREATE TABLE grants (
     expires_at     INTEGER NOT NULL,          -- the purge may take it a day later
     generation     INTEGER NOT NULL DEFAULT 0,
     rotated_at     INTEGER NOT NULL,
+    basis          TEXT    NOT NULL,          -- what the last answer was decided on: client version, scopes
     revoked_at     INTEGER,
     revoked_why    TEXT,
     PRIMARY KEY (user_id, id)

@@ -34,19 +34,48 @@ enum Use {
     Verify,
 }
 
-/// Signs a token that lives from now for `lifetime`.
-pub async fn sign<T: Serialize>(ctx: &Ctx, typ: Typ, alg: Alg, lifetime: Seconds, claims: T) -> Result<String, Fault> {
-    let rows = rows(ctx).await?;
-    let records = records(&rows);
-    let record = signer(&records, alg, ctx.now).ok_or_else(|| Fault::Broken(format!("no {} key may sign now", alg.name())))?;
-    let row = rows.iter().find(|row| row.record.kid == record.kid).ok_or_else(|| Fault::Broken("signing key lost".to_owned()))?;
-    let key = private_key(ctx, row).await?;
-    let input = jose::signing_input(typ, alg, &record.kid, ctx.now, ctx.now.plus(lifetime), claims)
-        .ok_or_else(|| Fault::Broken("claims do not serialize".to_owned()))?;
-    let promise =
-        subtle()?.sign_with_object_and_u8_array(&parameters(alg), &key, input.as_bytes()).map_err(|error| fault(&error))?;
-    let signature = bytes(&JsFuture::from(promise).await.map_err(|error| fault(&error))?);
-    Ok(jose::signed(&input, &signature))
+/// Whatever signs a token answer, loaded before anything is committed: a realm whose keys cannot be
+/// had refuses first, instead of rotating a token that it then cannot answer with.
+pub struct Signers {
+    /// Signs access tokens.
+    pub access: Signer,
+    /// Signs ID tokens.
+    pub id: Signer,
+}
+
+/// One key, ready to sign.
+pub struct Signer {
+    alg: Alg,
+    kid: String,
+    key: CryptoKey,
+}
+
+impl Signers {
+    /// Loads them.
+    pub async fn ready(ctx: &Ctx) -> Result<Self, Fault> {
+        let rows = rows(ctx).await?;
+        Ok(Self { access: Signer::ready(ctx, &rows, Alg::ES256).await?, id: Signer::ready(ctx, &rows, Alg::RS256).await? })
+    }
+}
+
+impl Signer {
+    async fn ready(ctx: &Ctx, rows: &[StoredKey], alg: Alg) -> Result<Self, Fault> {
+        let nobody = || Fault::Broken(format!("no {} key may sign now", alg.name()));
+        let kid = signer(&records(rows), alg, ctx.now).map(|record| record.kid.clone()).ok_or_else(nobody)?;
+        let row = rows.iter().find(|row| row.record.kid == kid).ok_or_else(nobody)?;
+        Ok(Self { alg, key: private_key(ctx, row).await?, kid })
+    }
+
+    /// Signs a token that lives from now for `lifetime`.
+    pub async fn sign<T: Serialize>(&self, ctx: &Ctx, typ: Typ, lifetime: Seconds, claims: T) -> Result<String, Fault> {
+        let input = jose::signing_input(typ, self.alg, &self.kid, ctx.now, ctx.now.plus(lifetime), claims)
+            .ok_or_else(|| Fault::Broken("claims do not serialize".to_owned()))?;
+        let promise = subtle()?
+            .sign_with_object_and_u8_array(&parameters(self.alg), &self.key, input.as_bytes())
+            .map_err(|error| fault(&error))?;
+        let signature = bytes(&JsFuture::from(promise).await.map_err(|error| fault(&error))?);
+        Ok(jose::signed(&input, &signature))
+    }
 }
 
 /// The claims of a token of ours that is of this type, signed by a published key and in time.
@@ -71,8 +100,14 @@ pub async fn verified<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> R
     Ok(token.attest(is_verified).and_then(|witness| token.claims(&witness, ctx.now)))
 }
 
-/// The JWK Set as it stands in the database; made when this is the realm's first use.
+/// Makes sure that there are keys, read within `KEY_CACHE`; the first are made here.
+pub async fn have_keys(ctx: &Ctx) -> Result<(), Fault> {
+    rows(ctx).await.map(drop)
+}
+
+/// The JWK Set as it stands in the database now; the first keys are made here.
 pub async fn current_jwks(ctx: &Ctx) -> Result<String, Fault> {
+    ROWS.set(None);
     Ok(jwks(&records(&rows(ctx).await?), ctx.now).to_string())
 }
 

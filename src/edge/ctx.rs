@@ -10,7 +10,7 @@ use worker::{Date, Env};
 use super::failure::Fault;
 use super::js;
 use super::log::Meter;
-use crate::protocol::config::Config;
+use crate::protocol::config::{Config, SETTINGS, TEXT_SETTINGS};
 use crate::protocol::ids::{Entropy, random};
 use crate::protocol::secret::base64url;
 use crate::protocol::time::Timestamp;
@@ -70,7 +70,8 @@ fn config(env: &Env) -> Result<Rc<Config>, Fault> {
         return Ok(config);
     }
     let env: &JsValue = env;
-    let vars: BTreeMap<String, String> = js::string_members(env).into_iter().collect();
+    let names: Vec<&str> = SETTINGS.iter().map(|(name, ..)| *name).chain(TEXT_SETTINGS.iter().copied()).collect();
+    let vars: BTreeMap<String, String> = js::variables(env, &names).into_iter().collect();
     match Config::parse(&vars) {
         Ok(config) => {
             let config = Rc::new(config);

@@ -11,6 +11,7 @@ use super::js;
 use crate::pages::Html;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
+use crate::protocol::uri::network;
 
 /// Largest body that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -44,9 +45,10 @@ impl WireRequest {
         self.inner.headers().get(name).ok().flatten()
     }
 
-    /// The address that the request came from, as the platform saw it.
-    pub fn address(&self) -> String {
-        self.header("cf-connecting-ip").unwrap_or_default()
+    /// The network that the request came from, as the platform saw it: an IPv4 address, or the /64 of
+    /// an IPv6 one, for that is what one holder has.
+    pub fn network(&self) -> String {
+        network(&self.header("cf-connecting-ip").unwrap_or_default())
     }
 
     /// The coarse place that the request came from, in words: "Bern, CH"; empty when unknown.

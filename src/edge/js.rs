@@ -3,13 +3,20 @@
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{JsCast as _, JsValue};
 
-/// The string members of a JavaScript object: the Worker's variables and secrets.
-pub fn string_members(object: &JsValue) -> Vec<(String, String)> {
-    let Some(object) = object.dyn_ref::<Object>() else {
+/// The Worker's variables and secrets: every string, and whatever stands under a name in `settings`
+/// as JSON, for the platform takes numbers and objects as variables too.
+pub fn variables(env: &JsValue, settings: &[&str]) -> Vec<(String, String)> {
+    let Some(env) = env.dyn_ref::<Object>() else {
         return Vec::new();
     };
-    let member = |name: JsValue| Some((name.as_string()?, Reflect::get(object, &name).ok()?.as_string()?));
-    Object::keys(object).iter().filter_map(member).collect()
+    let variable = |name: JsValue| {
+        let (value, name) = (Reflect::get(env, &name).ok()?, name.as_string()?);
+        let as_json =
+            || settings.contains(&name.as_str()).then(|| js_sys::JSON::stringify(&value).ok()).flatten().map(String::from);
+        let text = value.as_string().or_else(as_json)?;
+        Some((name, text))
+    };
+    Object::keys(env).iter().filter_map(variable).collect()
 }
 
 /// A string member of `request.cf`. The SDK's own getters panic where a member is missing.

@@ -99,8 +99,8 @@ impl Route {
     /// The methods that it answers.
     const fn methods(self) -> &'static [&'static str] {
         match self {
-            Self::Metadata | Self::Jwks | Self::Health => &["GET", "HEAD", "OPTIONS"],
-            Self::Style | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
+            Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
+            Self::Health | Self::Style | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
             Self::DeviceAuthorization | Self::Token | Self::Revoke | Self::Approve | Self::Undo => &["POST"],
             Self::Userinfo => &["GET", "POST"],
             Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
@@ -131,7 +131,7 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
     }
     let is_post = request.method == "POST";
     match route {
-        Route::Metadata | Route::Jwks | Route::Health if request.method == "OPTIONS" => Ok(preflight()),
+        Route::Metadata | Route::Jwks if request.method == "OPTIONS" => Ok(preflight()),
         Route::Metadata => Ok(metadata::document(ctx, request)),
         Route::Jwks => metadata::jwks(ctx, request).await,
         Route::Health => metadata::health(ctx).await,
@@ -180,6 +180,9 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
         Code::InvalidClient if request.header("authorization").is_some() => {
             response.status = 401;
             response = response.header("www-authenticate", format!("Basic realm=\"{}\"", ctx.config.issuer));
+        }
+        Code::InvalidRequest if route == Route::Userinfo => {
+            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)));
         }
         Code::InvalidToken | Code::InsufficientScope => {
             response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)));

@@ -93,7 +93,7 @@ const fn yes() -> bool {
     true
 }
 const fn default_live_flows() -> u32 {
-    1000
+    10_000
 }
 
 /// A client secret as it is stored.
@@ -171,7 +171,7 @@ impl Metadata {
             );
         }
         check(!self.grant_types.is_empty(), "grant_types: at least one");
-        check(!self.scope.is_empty(), "scope: at least one");
+        check((1..=100).contains(&self.scope.iter().count()), "scope: 1 to 100");
         for resource in &self.resources {
             check(uri::is_resource(resource), &format!("resources: {resource} is not an absolute URI without fragment"));
         }
@@ -189,6 +189,7 @@ impl Metadata {
             self.refresh_grace.0 <= most,
             "refresh_grace: at most 60 seconds for a public client, 86400 for one that authenticates",
         );
+        check(self.device_max_auth_age.is_none_or(|age| age.0 > 0), "device_max_auth_age: at least 1 second");
         check((2..=100_000).contains(&self.device_live_flows), "device_live_flows: 2 to 100000");
         faults
     }
@@ -215,7 +216,7 @@ pub(crate) mod tests {
             "{\"client_name\":\"Demo\",\"grant_types\":[\"urn:ietf:params:oauth:grant-type:device_code\",\"refresh_token\"],\
              \"token_endpoint_auth_method\":\"none\",\"scope\":\"openid profile records:read\",\"required_scope\":\"openid offline_access\",\
              \"resources\":[],\"refresh_idle_lifetime\":7776000,\"refresh_absolute_lifetime\":63072000,\"refresh_grace\":60,\
-             \"verification_uri_complete\":true,\"device_live_flows\":1000}"
+             \"verification_uri_complete\":true,\"device_live_flows\":10000}"
         );
     }
 

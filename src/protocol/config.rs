@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::keyring::KeyRing;
 use super::scope::Scope;
 use super::seal::Sealer;
+use super::secret::{base64url, sha256};
 use super::throttle::Budget;
 use super::time::Seconds;
 use super::uri;
@@ -59,7 +60,10 @@ pub struct ScopeWords {
 
 /// All scopes that exist.
 #[derive(Clone, Debug, Default)]
-pub struct ScopeRegistry(BTreeMap<String, ScopeWords>);
+pub struct ScopeRegistry {
+    words: BTreeMap<String, ScopeWords>,
+    digest: String,
+}
 
 /// The scopes of OpenID Connect Core 5.4 and 11, which every realm has. Their words are the pages'.
 pub const STANDARD_SCOPES: [&str; 6] = ["openid", "profile", "email", "address", "phone", "offline_access"];
@@ -67,7 +71,7 @@ pub const STANDARD_SCOPES: [&str; 6] = ["openid", "profile", "email", "address",
 impl ScopeRegistry {
     /// Whether the scope exists and this grant type may yield it.
     pub fn allows(&self, scope: &str, grant_type: &str) -> bool {
-        match self.0.get(scope).map(|words| &words.grant_types) {
+        match self.words.get(scope).map(|words| &words.grant_types) {
             Some(Some(types)) => types.iter().any(|t| t == grant_type),
             Some(None) => !scope.starts_with("latchkey:"),
             None => STANDARD_SCOPES.contains(&scope),
@@ -76,12 +80,17 @@ impl ScopeRegistry {
 
     /// A realm scope's words.
     pub fn words(&self, scope: &str) -> Option<&ScopeWords> {
-        self.0.get(scope)
+        self.words.get(scope)
+    }
+
+    /// Changes with every change of the registry.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// All names: the standard ones, then the realm's.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        STANDARD_SCOPES.into_iter().chain(self.0.keys().map(String::as_str))
+        STANDARD_SCOPES.into_iter().chain(self.words.keys().map(String::as_str))
     }
 }
 
@@ -121,7 +130,7 @@ settings! {
     jwks_max_age "JWKS_MAX_AGE" 300 0 86_400 "`Cache-Control: max-age` of the JWKS and the metadata.";
     password_budget "PASSWORD_BUDGET" 5 1 1000 "Wrong passwords per account and window, from browsers that never signed in to it.";
     known_browser_budget "KNOWN_BROWSER_BUDGET" 10 1 1000 "Wrong passwords per known browser and window.";
-    realm_password_budget "REALM_PASSWORD_BUDGET" 1000 1 1_000_000 "Wrong passwords in the whole realm and window, from browsers that are not known.";
+    realm_password_budget "REALM_PASSWORD_BUDGET" 10_000 1 1_000_000 "Wrong passwords in the whole realm and window, from browsers that are not known.";
     code_budget_session "CODE_BUDGET_SESSION" 5 1 1000 "Wrong user codes per session and window.";
     code_budget_account "CODE_BUDGET_ACCOUNT" 10 1 1000 "Wrong user codes per account and window.";
     code_budget_realm "CODE_BUDGET_REALM" 1000 1 1_000_000 "Wrong user codes in the whole realm and window.";
@@ -239,7 +248,8 @@ fn scopes(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> ScopeReg
             faults.push(format!("SCOPES: {name} needs a title"));
         }
     }
-    ScopeRegistry(scopes)
+    let digest = base64url(sha256(json.as_bytes()).first_chunk::<6>().unwrap_or(&[0; 6]));
+    ScopeRegistry { words: scopes, digest }
 }
 
 fn number(

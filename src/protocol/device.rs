@@ -107,10 +107,13 @@ pub struct Approval {
 /// What an object remembers between two events and loses when it is evicted: the last *accepted*
 /// poll. Keeping it in memory makes a pending poll free of rows, and losing it only means that one
 /// poll is accepted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
     /// The last accepted poll.
     pub last: Option<Timestamp>,
+    /// The last poll while pending, and whether it was early: asked again because its answer was
+    /// lost on the way, it is answered alike and counts once.
+    pub answered: Option<(String, bool)>,
 }
 
 /// What is asked of a flow.
@@ -146,6 +149,9 @@ pub enum Message {
         client: String,
         /// Hash of the secret in its device code.
         secret: SecretHash,
+        /// Names this poll: the same when the Worker asks a second time.
+        #[serde(default)]
+        attempt: String,
     },
 }
 
@@ -190,26 +196,25 @@ pub enum Answer {
 
 /// One event on a flow: what to store (nothing: it stays as it is), what to remember, what to answer.
 pub fn step(stored: Option<Flow>, pace: Pace, message: Message, now: Timestamp) -> (Option<Flow>, Pace, Answer) {
-    let keep = |answer| (None, pace, answer);
     match (stored, message) {
         (None, Message::Start { flow, lifetime }) => {
             let flow = Flow { created_at: now, expires_at: now.plus(lifetime), ..flow };
             (Some(flow), Pace::default(), Answer::Started)
         }
         // The answer to the first attempt was lost.
-        (Some(flow), Message::Start { flow: again, .. }) if flow.instance == again.instance => keep(Answer::Started),
-        (Some(_), Message::Start { .. }) => keep(Answer::Taken),
+        (Some(flow), Message::Start { flow: again, .. }) if flow.instance == again.instance => (None, pace, Answer::Started),
+        (Some(_), Message::Start { .. }) => (None, pace, Answer::Taken),
         (Some(flow), Message::Look) if flow.is_open(now) => {
             let age = now.since(flow.created_at);
-            keep(Answer::Open { flow, age })
+            (None, pace, Answer::Open { flow, age })
         }
         (Some(flow), Message::Approve { instance, approval }) if flow.instance == instance => approve(flow, pace, approval, now),
         (Some(flow), Message::Deny { instance, user }) if flow.instance == instance => deny(flow, pace, user, now),
-        (Some(flow), Message::Poll { client, secret }) if flow.client == client && flow.secret.matches(&secret) => {
-            poll(flow, pace, now)
+        (Some(flow), Message::Poll { client, secret, attempt }) if flow.client == client && flow.secret.matches(&secret) => {
+            poll(flow, pace, attempt, now)
         }
         // Nothing here, another instance, another client, a wrong secret, or not open: all the same.
-        _ => keep(Answer::Unknown),
+        _ => (None, pace, Answer::Unknown),
     }
 }
 
@@ -257,7 +262,7 @@ fn deny(flow: Flow, pace: Pace, user: UserId, now: Timestamp) -> (Option<Flow>, 
     }
 }
 
-fn poll(flow: Flow, pace: Pace, now: Timestamp) -> (Option<Flow>, Pace, Answer) {
+fn poll(flow: Flow, pace: Pace, attempt: String, now: Timestamp) -> (Option<Flow>, Pace, Answer) {
     if now >= flow.ends_at() {
         return (None, pace, Answer::Expired);
     }
@@ -270,12 +275,18 @@ fn poll(flow: Flow, pace: Pace, now: Timestamp) -> (Option<Flow>, Pace, Answer) 
         State::Denied { .. } => return (None, pace, Answer::Denied),
         State::Pending { interval } => *interval,
     };
+    if let Some((_, was_early)) = pace.answered.as_ref().filter(|(answered, _)| *answered == attempt) {
+        let answer = if *was_early { Answer::SlowDown } else { Answer::Pending };
+        return (None, pace, answer);
+    }
     // No baseline (none at issuance, lost at eviction) and a clock that went back count as obedient.
     let is_early = pace.last.is_some_and(|last| (0..interval.millis() - TOLERANCE).contains(&now.since(last)));
-    if !is_early {
-        return (None, Pace { last: Some(now) }, Answer::Pending);
-    }
     // The refused poll does not move the baseline, so that obeying from here on is always enough.
+    let last = if is_early { pace.last } else { Some(now) };
+    let pace = Pace { last, answered: Some((attempt, is_early)) };
+    if !is_early {
+        return (None, pace, Answer::Pending);
+    }
     let slower = Seconds((interval.0 + SLOW_DOWN_STEP).min(MAX_INTERVAL.0)).max(interval);
     let grown = (slower != interval).then_some(Flow { state: State::Pending { interval: slower }, ..flow });
     (grown, pace, Answer::SlowDown)

@@ -9,7 +9,7 @@ const REPEATABLE: [&str; 2] = ["resource", "audience"];
 const MAX_VALUE: usize = 4096;
 
 /// Most parameters in one request.
-const MAX_PARAMETERS: usize = 64;
+const MAX_PARAMETERS: usize = 128;
 
 /// The parameters of a request: decoded, without the empty ones, without forbidden duplicates.
 #[derive(Debug, Default)]

@@ -29,9 +29,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The first key: signs at once, for nobody has an older JWKS.
+    /// The first key: signs at once, for nobody has an older JWKS. It counts from a little before it was
+    /// made, or a request elsewhere that began a moment earlier would find a realm without keys.
     pub const fn first(now: Timestamp, settings: &Settings) -> Self {
-        Self::signing_from(now, now, settings)
+        let before = now.minus(STALENESS);
+        Self { publish: before, sign_from: before, ..Self::signing_from(now, now, settings) }
     }
 
     /// A successor: published now, signing after everybody can have seen it.

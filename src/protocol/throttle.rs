@@ -67,9 +67,30 @@ pub struct Claim {
     pub key: String,
     /// The budget.
     pub budget: Budget,
-    /// Whether misses are written to storage. Realm-wide tallies are not: a realm under attack keeps
-    /// its object awake.
-    pub stored: bool,
+    /// How it survives an eviction.
+    pub kept: Kept,
+}
+
+/// How a budget survives the eviction of its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// Each miss is written down: budgets for guesses.
+    Exactly,
+    /// Written down each time another sixteenth is used, so that an eviction forgets no more than
+    /// that: tallies of what is not a miss and must not cost a row each time.
+    Roughly,
+}
+
+impl Claim {
+    /// Whether what is used now has to be written over what is stored.
+    pub fn is_due(&self, usage: Usage, stored: Usage, now: Timestamp) -> bool {
+        let unwritten = usage.0.max(now).since(stored.0.max(now));
+        match self.kept {
+            Kept::Exactly => unwritten != 0,
+            Kept::Roughly => unwritten > self.budget.cost().saturating_mul(i64::from(self.budget.limit)) / 16,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +115,22 @@ mod tests {
         assert!(usage.is_spent(at(600)) && !usage.is_spent(at(599)));
         assert_eq!(wait_seconds(1), 1);
         assert_eq!(wait_seconds(1001), 2);
+    }
+
+    #[test]
+    fn rough_tallies_are_written_now_and_then() {
+        let budget = Budget { limit: 160, window: Seconds(160) };
+        let claim = |kept| Claim { key: String::new(), budget, kept };
+        let (mut usage, mut stored, mut writes) = (Usage::NONE, Usage::NONE, 0);
+        for _ in 0..160 {
+            usage = usage.reserve(budget, at(0)).unwrap();
+            if claim(Kept::Roughly).is_due(usage, stored, at(0)) {
+                (stored, writes) = (usage, writes + 1);
+            }
+        }
+        assert_eq!(writes, 14);
+        assert!(usage.0.since(stored.0) <= 10_000, "no more than a sixteenth is ever forgotten");
+        assert!(claim(Kept::Exactly).is_due(usage, stored, at(0)) && !claim(Kept::Exactly).is_due(usage, usage, at(0)));
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! The few URI rules that are ours to check.
+//! The few rules about URIs and addresses that are ours to check.
+
+use core::net::IpAddr;
 
 /// Whether a URL may be an issuer or endpoint base: https, or plain http on a loopback host for
 /// development (RFC 8414 2: no query, no fragment), without a trailing slash.
@@ -43,6 +45,17 @@ pub fn origin(url: &str) -> Option<&str> {
     let authority = url.find("://")? + 3;
     let end = url.get(authority..)?.find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
     url.get(..end)
+}
+
+/// What one holder of an address has: an IPv4 address itself, the first 64 bits of an IPv6 one.
+pub fn network(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        _ => address.to_owned(),
+    }
 }
 
 /// Whether a host is this machine only.
@@ -101,6 +114,15 @@ mod tests {
         ] {
             assert!(!is_issuer(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn networks() {
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2::9"));
+        assert_ne!(network("2001:db8:1:2::9"), network("2001:db8:1:3::9"));
+        assert_eq!(network("::ffff:192.0.2.7"), "::ffff:192.0.2.7");
+        assert_eq!(network(""), "");
     }
 
     #[test]

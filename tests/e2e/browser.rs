@@ -48,7 +48,7 @@ async fn allow(page: &Chromium, fixture: &Fixture, device: &DeviceSignIn) {
 
 /// The scopes that a token answer names.
 fn scopes(tokens: &Value) -> Vec<&str> {
-    tokens["scope"].as_str().unwrap_or_default().split(' ').collect()
+    tokens.get("scope").and_then(Value::as_str).unwrap_or_default().split(' ').collect()
 }
 
 /// Sign-in, the three ways to write a code, the link that fills it in, and a yes to a part of what is
@@ -297,7 +297,9 @@ impl Audit<'_> {
         for look in Look::ALL {
             page.show_as(look).await;
             faults.extend(page.faults(look).await.into_iter().map(|fault| format!("{look:?}: {fault}")));
-            page.picture(&format!("{name}-{}{}", look.width, if look.scheme == "dark" { "-dark" } else { "" })).await;
+            if look.scheme == "light" || look.is_phone() {
+                page.picture(&format!("{name}-{}{}", look.width, if look.scheme == "dark" { "-dark" } else { "" })).await;
+            }
         }
         page.show_as(Look::NARROW).await;
         faults.extend(page.too_wide(Look::NARROW).await);
@@ -311,6 +313,104 @@ impl Audit<'_> {
         self.page.script("document.querySelector('input[name=form]').value = 'stale'").await;
         self.page.follow(submit).await;
     }
+
+    /// From the start page to `/device`, with every mishap of a sign-in on the way.
+    async fn sign_in(&mut self, fixture: &Fixture) {
+        let page = self.page;
+        page.open(&format!("{}/", fixture.a)).await;
+        self.look("home-signed-out", "Welcome").await;
+        page.open(&format!("{}/login", fixture.a)).await;
+        self.look("login", "Sign in").await;
+        sign_in(page, ADA.0, "wrong").await;
+        self.look("login-error", "Sign in").await;
+        for _ in 0..3 {
+            sign_in(page, "nobody", "wrong").await;
+        }
+        assert!(page.text("[role=alert]").await.starts_with("Too many attempts."));
+        self.look("login-throttled", "Sign in").await;
+        page.fill("input[name=password]", "x").await;
+        self.expire("#login-submit").await;
+        assert_eq!(page.text("[role=alert]").await, "This page was open too long. Please try again.");
+        self.look("login-expired", "Sign in").await;
+        page.open(&format!("{}/device", fixture.a)).await;
+        self.look("login-for-device", "Sign in").await;
+        sign_in(page, ADA.0, ADA.1).await;
+    }
+
+    /// Every page about a device.
+    async fn connect(&mut self, fixture: &Fixture) {
+        let page = self.page;
+        self.look("device", "Connect a device").await;
+        enter(page, "BCDF-GHJK").await;
+        self.look("device-error", "Connect a device").await;
+        page.fill("input[name=user_code]", "BCDF-GHJK").await;
+        self.expire("#device-continue").await;
+        self.look("device-expired", "Connect a device").await;
+        let first = Api::demo(&fixture.a).start().await;
+        page.open(&first.answer.member("verification_uri_complete")).await;
+        self.look("device-prefilled", "Connect a device").await;
+        page.follow("#device-continue").await;
+        self.look("approval", "Connect this device?").await;
+        page.script("document.querySelector('input[name=confirm_device]').required = false").await;
+        page.follow("#device-allow").await;
+        self.look("approval-unconfirmed", "Connect this device?").await;
+        page.click("input[name=confirm_device]").await;
+        page.follow("#device-allow").await;
+        self.look("allowed", "You can go back to your device").await;
+        page.follow("#device-undo").await;
+        self.look("undone", "The device is no longer connected").await;
+        ask(page, fixture, &Api::public(&fixture.a, "display").start().await).await;
+        self.look("approval-links", "Connect this device?").await;
+        page.follow("#device-deny").await;
+        self.look("denied", "The device was not connected").await;
+        let far = Api::public(&fixture.a, "display").request("POST", "/device_authorization").form(&[("client_id", "display")]);
+        let far = Api::send(far.header(PLACE, json!({ "city": "Vladivostok", "country": "RU" }).to_string())).await;
+        page.devtools("Network.enable", json!({})).await;
+        let here = json!({ PLACE: json!({ "city": "Villars-sur-Glâne", "country": "CH" }).to_string() });
+        page.devtools("Network.setExtraHTTPHeaders", json!({ "headers": here })).await;
+        page.open(&far.member("verification_uri_complete")).await;
+        page.follow("#device-continue").await;
+        assert!(page.text("#places-differ").await.starts_with("The device and you seem to be in different places."));
+        self.look("approval-places", "Connect this device?").await;
+        page.open(&format!("{}/device", fixture.a)).await;
+        enter(page, &Api::public(&fixture.a, "cabinet").start().await.user_code).await;
+        self.look("login-again", "Sign in").await;
+        page.open(&format!("{}/device", fixture.a)).await;
+        for _ in 0..2 {
+            enter(page, "BCDF-GHJK").await;
+        }
+        assert!(page.text("[role=alert]").await.starts_with("Too many attempts."));
+        self.look("device-throttled", "Connect a device").await;
+    }
+}
+
+/// Clients with every ornament.
+fn ornate_clients() -> Value {
+    let client = |id: &str, name: &str| {
+        json!({
+            "client_id": id,
+            "client_name": name,
+            "token_endpoint_auth_method": "none",
+            "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+            "scope": "openid profile email address phone offline_access records:read records:write",
+        })
+    };
+    let with = |mut client: Value, more: Value| {
+        if let (Value::Object(client), Value::Object(more)) = (&mut client, more) {
+            client.extend(more);
+        }
+        client
+    };
+    let links = json!({
+        "publisher": "Medizintechnik und angeschlossene Häuser",
+        "policy_uri": "https://display.example/privacy",
+        "tos_uri": "https://display.example/terms",
+        "required_scope": "openid profile",
+    });
+    json!({ "clients": [
+        with(client("display", "Infusionspumpenverwaltungsarbeitsplatz, Stationsrechner 4 Ost"), links),
+        with(client("cabinet", "Medicine cabinet"), json!({ "device_max_auth_age": 1 })),
+    ] })
 }
 
 /// axe-core (WCAG 2.2, A and AA, and its best practices) finds nothing on any page in any state, on desk
@@ -318,98 +418,18 @@ impl Audit<'_> {
 /// and the console is silent, so the content security policy blocks nothing of ours.
 #[tokio::test]
 async fn every_page_is_fit_for_everybody_in_every_look() {
-    let device = |id: &str, name: &str, more: Value| {
-        let mut client = json!({
-            "client_id": id,
-            "client_name": name,
-            "token_endpoint_auth_method": "none",
-            "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
-            "scope": "openid profile email address phone offline_access records:read records:write",
-        });
-        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        client
-    };
-    let links = json!({
-        "publisher": "Medizintechnik Inselspital und angeschlossene Häuser",
-        "policy_uri": "https://display.example/privacy",
-        "tos_uri": "https://display.example/terms",
-        "required_scope": "openid profile",
-    });
-    let seed = json!({ "clients": [
-        device("display", "Infusionspumpenverwaltungsarbeitsplatz, Stationsrechner 4 Ost", links),
-        device("cabinet", "Medicine cabinet", json!({ "device_max_auth_age": 1 })),
-    ] });
     let fixture = setup()
         .var("REALM_NAME", "St. Elsewhere Hospital")
         .var("PASSWORD_BUDGET", "2")
         .var("CODE_BUDGET_SESSION", "2")
-        .seed(&seed);
+        .seed(&ornate_clients());
     let fixture = fixture.start().await;
-    let (url, api) = (|path: &str| format!("{}{path}", fixture.a), Api::demo(&fixture.a));
+    let url = |path: &str| format!("{}{path}", fixture.a);
     let page = &Chromium::start(Scripts::On).await;
     let mut audit = Audit { page, faults: Vec::new() };
 
-    page.open(&url("/")).await;
-    audit.look("home-signed-out", "Welcome").await;
-    page.open(&url("/login")).await;
-    audit.look("login", "Sign in").await;
-    sign_in(page, ADA.0, "wrong").await;
-    audit.look("login-error", "Sign in").await;
-    for _ in 0..3 {
-        sign_in(page, "nobody", "wrong").await;
-    }
-    assert!(page.text("[role=alert]").await.starts_with("Too many attempts."));
-    audit.look("login-throttled", "Sign in").await;
-    page.fill("input[name=password]", "x").await;
-    audit.expire("#login-submit").await;
-    assert_eq!(page.text("[role=alert]").await, "This page was open too long. Please try again.");
-    audit.look("login-expired", "Sign in").await;
-    page.open(&url("/device")).await;
-    audit.look("login-for-device", "Sign in").await;
-    sign_in(page, ADA.0, ADA.1).await;
-
-    audit.look("device", "Connect a device").await;
-    enter(page, "BCDF-GHJK").await;
-    audit.look("device-error", "Connect a device").await;
-    page.fill("input[name=user_code]", "BCDF-GHJK").await;
-    audit.expire("#device-continue").await;
-    audit.look("device-expired", "Connect a device").await;
-    let first = api.start().await;
-    page.open(&first.answer.member("verification_uri_complete")).await;
-    audit.look("device-prefilled", "Connect a device").await;
-    page.follow("#device-continue").await;
-    audit.look("approval", "Connect this device?").await;
-    page.script("document.querySelector('input[name=confirm_device]').required = false").await;
-    page.follow("#device-allow").await;
-    audit.look("approval-unconfirmed", "Connect this device?").await;
-    page.click("input[name=confirm_device]").await;
-    page.follow("#device-allow").await;
-    audit.look("allowed", "You can go back to your device").await;
-    page.follow("#device-undo").await;
-    audit.look("undone", "The device is no longer connected").await;
-    ask(page, &fixture, &Api::public(&fixture.a, "display").start().await).await;
-    audit.look("approval-links", "Connect this device?").await;
-    page.follow("#device-deny").await;
-    audit.look("denied", "The device was not connected").await;
-    let far = Api::public(&fixture.a, "display").request("POST", "/device_authorization").form(&[("client_id", "display")]);
-    let far = Api::send(far.header(PLACE, json!({ "city": "Vladivostok", "country": "RU" }).to_string())).await;
-    page.devtools("Network.enable", json!({})).await;
-    let here = json!({ PLACE: json!({ "city": "Villars-sur-Glâne", "country": "CH" }).to_string() });
-    page.devtools("Network.setExtraHTTPHeaders", json!({ "headers": here })).await;
-    page.open(&far.member("verification_uri_complete")).await;
-    page.follow("#device-continue").await;
-    assert!(page.text("#places-differ").await.starts_with("The device and you seem to be in different places."));
-    audit.look("approval-places", "Connect this device?").await;
-    page.open(&url("/device")).await;
-    enter(page, &Api::public(&fixture.a, "cabinet").start().await.user_code).await;
-    audit.look("login-again", "Sign in").await;
-    page.open(&url("/device")).await;
-    for _ in 0..2 {
-        enter(page, "BCDF-GHJK").await;
-    }
-    assert!(page.text("[role=alert]").await.starts_with("Too many attempts."));
-    audit.look("device-throttled", "Connect a device").await;
-
+    audit.sign_in(&fixture).await;
+    audit.connect(&fixture).await;
     page.open(&url("/nowhere")).await;
     audit.look("error", "Something went wrong").await;
     page.open(&url("/")).await;
@@ -428,7 +448,10 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
     assert!(audit.faults.is_empty(), "{}", audit.faults.join("\n"));
 
     // Silence proves something only because the same audit speaks up here.
-    page.script("document.body.innerHTML = '<h1>Spoilt</h1><input><main><p style=\"width: 2000px\">blocked</p></main>'").await;
+    page.script(
+        "document.body.innerHTML = '<h1>Spoilt</h1><input><main class=\"card\"><p style=\"width: 2000px\">blocked</p></main>'",
+    )
+    .await;
     page.script("document.querySelector('p').style.cssText = 'width: 2000px; color: #ccc; background: #fff'").await;
     audit.look("spoilt", "Spoilt").await;
     for fault in ["pixels wide", "sticks out", "Content Security Policy", "\"label\"", "\"color-contrast\"", "\"region\""] {

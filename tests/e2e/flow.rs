@@ -1,6 +1,6 @@
 //! The device grant and everything after it, on the real Worker: RFC 8628, RFC 6749 6, RFC 7009 and
 //! `/userinfo`, with races, lost answers, storage that fails, and people who change their minds.
-#![expect(clippy::unwrap_used, reason = "a broken step fails the test by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
 mod clients;
 mod end;

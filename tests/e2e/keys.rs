@@ -1,6 +1,6 @@
 //! Signing keys, root secrets and settings, on the real Worker: made once, published before use, replaced
 //! without a gap, and never guessed at.
-#![expect(clippy::unwrap_used, reason = "a broken step fails the test by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
 mod purge;
 mod ring;
@@ -16,7 +16,7 @@ use latchkey::protocol::secret::from_base64url;
 use serde_json::{Value, json};
 
 use crate::harness::{Fault, Fixture, Mode, Setup, Worker};
-use crate::support::{Answer, Api, header};
+use crate::support::{Answer, Api, Person, header, sleep};
 
 /// The `kid`s of a JWK Set.
 fn kids(jwks: &Value) -> Vec<String> {
@@ -76,10 +76,28 @@ async fn two_workers_make_one_first_set_of_keys() {
     }
     assert_eq!(published(&fixture).await, made);
     for base in [&fixture.a, &fixture.b] {
-        let tokens = Api::demo(base).signed_in(&crate::support::Person::ada(base).await).await;
+        let tokens = Api::demo(base).signed_in(&Person::ada(base).await).await;
         assert_eq!(signer(&tokens), made[0]);
         assert_eq!(header(&tokens.member("id_token"))["kid"], made[1]);
     }
+}
+
+/// A request that began before another Worker made the keys, and reads them after that, finds them: an empty
+/// set in KV would be everybody's until the next cron.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_from_before_the_first_keys_finds_them() {
+    let fixture = Setup::default().start().await;
+    fixture.fault(Worker::B, &Fault::new("DB", Mode::Slow(700), "FROM signing_keys")).await;
+    let early = tokio::spawn({
+        let base = fixture.b.clone();
+        async move { jwks(&base).await }
+    });
+    sleep(200).await;
+    let made = jwks(&fixture.a).await;
+    assert_eq!(kids(&made).len(), 2);
+    assert!(!early.is_finished(), "it still waits for D1");
+    assert_eq!(early.await.unwrap(), made);
+    assert_eq!(published(&fixture).await, kids(&made));
 }
 
 /// RFC 7517 5: public members only and distinct `kid`s (RFC 7638 thumbprints), one key of each algorithm;
@@ -152,14 +170,14 @@ async fn the_jwks_outlives_kv_and_private_keys_are_wrapped() {
     let rows = stored(&fixture).await;
     assert_eq!(rows.len(), 2);
     for row in &rows {
-        let wrapped = row["wrapped"].as_str().unwrap();
-        let key: WrappedKey = wrapper.open(wrapped).unwrap();
+        let sealed = row["wrapped"].as_str().unwrap();
+        let key: WrappedKey = wrapper.open(sealed).unwrap();
         assert_eq!(row["kid"], thumbprint(&key.jwk));
         let private = key.jwk["d"].as_str().unwrap();
         assert!(!json!(rows).to_string().contains(private), "in no column");
-        let bytes = from_base64url(wrapped).unwrap();
+        let bytes = from_base64url(sealed).unwrap();
         assert!(!bytes.windows(private.len()).any(|window| window == private.as_bytes()), "and not encoded");
-        let stranger = Sealer { ring: &other, issuer: "", epoch: 0 }.open::<WrappedKey>(wrapped);
+        let stranger = Sealer { ring: &other, issuer: "", epoch: 0 }.open::<WrappedKey>(sealed);
         assert_eq!(stranger.err(), Some(OpenError::Bogus));
     }
 }

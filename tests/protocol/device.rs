@@ -45,7 +45,10 @@ fn flow() -> Flow {
 }
 
 fn poll() -> Message {
-    Message::Poll { client: "c".into(), secret: SecretHash::of(b"s") }
+    // Each poll is its own attempt.
+    static ATTEMPTS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let attempt = ATTEMPTS.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string();
+    Message::Poll { client: "c".into(), secret: SecretHash::of(b"s"), attempt }
 }
 
 fn approve(seed: u8) -> Message {
@@ -85,7 +88,7 @@ impl Object {
     }
 
     fn send(&mut self, message: Message, millis: i64) -> Answer {
-        let (save, pace, answer) = step(self.stored.clone(), self.pace, message, at(millis));
+        let (save, pace, answer) = step(self.stored.clone(), self.pace.clone(), message, at(millis));
         self.pace = pace;
         if let Some(flow) = save {
             self.stored = Some(flow);
@@ -142,8 +145,8 @@ proptest! {
             now += pause;
             let answer = match event {
                 Event::Poll => object.send(poll(), now),
-                Event::ForeignPoll => object.send(Message::Poll { client: "x".into(), secret: SecretHash::of(b"s") }, now),
-                Event::WrongSecret => object.send(Message::Poll { client: "c".into(), secret: SecretHash::of(b"x") }, now),
+                Event::ForeignPoll => object.send(Message::Poll { client: "x".into(), secret: SecretHash::of(b"s"), attempt: String::new() }, now),
+                Event::WrongSecret => object.send(Message::Poll { client: "c".into(), secret: SecretHash::of(b"x"), attempt: String::new() }, now),
                 Event::Approve(seed) => object.send(approve(seed), now),
                 Event::Deny(seed) => object.send(deny(seed), now),
                 Event::Look => object.send(Message::Look, now),
@@ -305,4 +308,16 @@ fn a_lost_start_can_be_asked_for_again() {
     let mut object = Object::started();
     assert!(matches!(object.send(Message::Start { flow: flow(), lifetime: LIFETIME }, 10), Answer::Started));
     assert_eq!(object.writes, 0);
+}
+
+#[test]
+fn a_poll_that_the_worker_sends_twice_counts_once() {
+    let mut object = Object::started();
+    let twice = |object: &mut Object, millis| {
+        let poll = poll();
+        (object.send(poll.clone(), millis), object.send(poll, millis + 5))
+    };
+    assert!(matches!(twice(&mut object, 0), (Answer::Pending, Answer::Pending)));
+    assert!(matches!(twice(&mut object, 1_000), (Answer::SlowDown, Answer::SlowDown)));
+    assert_eq!((object.interval(), object.writes), (Some(10), 1));
 }

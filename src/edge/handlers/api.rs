@@ -3,7 +3,7 @@
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
 use crate::edge::http::WireRequest;
-use crate::edge::log::Line;
+use crate::edge::log::{self, Line};
 use crate::edge::store::clients;
 use crate::protocol::client::Client;
 use crate::protocol::client_auth::ClientCredentials;
@@ -28,6 +28,18 @@ impl ClientRequest {
         Ok(Self { form, credentials })
     }
 
+    /// The authenticated client and what is decided on it. A refusal by a copy from memory is decided
+    /// again on a fresh one before it is told.
+    pub async fn decided<T>(&self, ctx: &Ctx, decide: impl Fn(&Client) -> Result<T, OAuthError>) -> Result<(Client, T), Failure> {
+        let client = self.authenticated(ctx).await?;
+        if let Ok(decision) = decide(&client) {
+            return Ok((client, decision));
+        }
+        let client = clients::authenticated_afresh(ctx, &self.credentials).await?;
+        let decision = decide(&client)?;
+        Ok((client, decision))
+    }
+
     /// The client, if it proves itself.
     pub async fn authenticated(&self, ctx: &Ctx) -> Result<Client, Failure> {
         clients::authenticated(ctx, &self.credentials).await
@@ -43,7 +55,12 @@ pub async fn limit(ctx: &Ctx, binding: &str, key: String) -> Result<(), Failure>
     };
     match outcome {
         Ok(outcome) if !outcome.success => Err(too_many.into()),
-        // Exact budgets stand behind it: a filter that is out of order must not stop the realm.
-        Ok(_) | Err(_) => Ok(()),
+        Ok(_) => Ok(()),
+        // Exact budgets stand behind it: a filter that is out of order must not stop the realm, but
+        // somebody should know.
+        Err(error) => {
+            log::event("error", "rate limit", &format!("{binding}: {error}"), &ctx.meter);
+            Ok(())
+        }
     }
 }

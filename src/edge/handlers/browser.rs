@@ -43,8 +43,13 @@ impl Browser {
         Self { hash: BrowserHash::of(&id), fresh: Some(id), cookies: String::new() }
     }
 
+    /// What a cookie says that only helps: nothing when it cannot be opened, for whatever reason.
+    pub fn hint<T: Sealable>(&self, ctx: &Ctx, cookie: Cookie) -> Option<T> {
+        self.sealed(ctx, cookie).ok().flatten()
+    }
+
     /// A sealed cookie's content; nothing when it is bogus, "try again" when a newer deployment sealed it.
-    pub fn sealed<T: Sealable>(&self, ctx: &Ctx, cookie: Cookie) -> Result<Option<T>, Fault> {
+    fn sealed<T: Sealable>(&self, ctx: &Ctx, cookie: Cookie) -> Result<Option<T>, Fault> {
         cookie.read(&self.cookies, ctx.config.is_secure()).map_or(Ok(None), |text| opened(ctx, text))
     }
 
@@ -134,7 +139,7 @@ pub fn sealed_form<T: Sealable>(ctx: &Ctx, form: &Form) -> Result<Option<T>, Fau
 }
 
 /// What a browser carries, opened.
-pub fn opened<T: Sealable>(ctx: &Ctx, text: &str) -> Result<Option<T>, Fault> {
+fn opened<T: Sealable>(ctx: &Ctx, text: &str) -> Result<Option<T>, Fault> {
     match ctx.config.sealer().open(text) {
         Ok(value) => Ok(Some(value)),
         Err(OpenError::NewerKey) => Err(Fault::Unavailable(format!("{}: sealed by a newer root secret", T::PURPOSE))),

@@ -1,17 +1,18 @@
 //! The device grant at the token endpoint: RFC 8628 3.4 and 3.5.
 
+use crate::edge::crypto::Signers;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::token::{Issue, unopened};
 use crate::edge::objects::device_flow;
 use crate::edge::store::clients;
-use crate::edge::store::grants::{self, NewGrant};
+use crate::edge::store::grants::{self, NewGrant, Outcome};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
 use crate::protocol::client_auth::ClientCredentials;
 use crate::protocol::device::{Answer, Approval, DeviceCode, Message};
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::refresh::Why;
-use crate::protocol::scope::granted;
+use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::{Secret, SecretHash};
 use crate::protocol::time::Seconds;
 use crate::protocol::token::{audience, check_grant_type};
@@ -36,7 +37,11 @@ pub async fn redeem(
         return Err(expired().into());
     }
     // 2
-    let message = Message::Poll { client: client.id.clone(), secret: SecretHash::of(code.secret.as_bytes()) };
+    let message = Message::Poll {
+        client: client.id.clone(),
+        secret: SecretHash::of(code.secret.as_bytes()),
+        attempt: ctx.request_id.clone(),
+    };
     let (approval, approved_resources) = match device_flow::send(ctx, &code.flow, &message).await? {
         Answer::Granted { approval, resources } => (approval, resources),
         Answer::Pending => return Err(OAuthError::new(Code::AuthorizationPending, "the user has not answered yet").into()),
@@ -52,37 +57,62 @@ pub async fn redeem(
         }
     };
     // 3
-    match attempt(ctx, &client, &approval, &approved_resources, asked).await? {
-        Attempt::Issue(issue) => Ok(*issue),
-        // The client changed since this isolate read it: authenticate and decide again, once.
-        Attempt::ClientChanged(now) => {
-            credentials.authenticate(Some(&now), ctx.now)?;
-            check_grant_type(&now, DEVICE_CODE)?;
-            match attempt(ctx, &now, &approval, &approved_resources, asked).await? {
-                Attempt::Issue(issue) => Ok(*issue),
-                Attempt::ClientChanged(_) => Err(Fault::Unavailable("the client keeps changing".to_owned()).into()),
-            }
+    let signers = Signers::ready(ctx).await?;
+    let mut client = client;
+    let mut decision = match decided(ctx, &client, &approval, &approved_resources, asked) {
+        Ok(decision) => decision,
+        // A copy from memory may say yes, never no.
+        Err(_) => {
+            client = clients::authenticated_afresh(ctx, credentials).await?;
+            decided(ctx, &client, &approval, &approved_resources, asked)?
         }
+    };
+    let mut outcome = insert(ctx, &client, &approval, &approved_resources, &decision.scope).await?;
+    if outcome.grant.is_none()
+        && let Some(now) = outcome.client.take_if(|now| now.version != client.version)
+    {
+        // The client changed since this isolate read it: authenticate and decide again, once.
+        clients::remember(now.clone(), ctx.now);
+        credentials.authenticate(Some(&now), ctx.now)?;
+        check_grant_type(&now, DEVICE_CODE)?;
+        decision = decided(ctx, &now, &approval, &approved_resources, asked)?;
+        client = now;
+        outcome = insert(ctx, &client, &approval, &approved_resources, &decision.scope).await?;
     }
+    // 4
+    let grant = outcome.grant.ok_or(OAuthError::invalid_grant("the gate is shut"))?;
+    let is_new = grant.family.generation == 0 && ctx.now.since(grant.family.created_at) < repeat(ctx).millis();
+    if grant.family.client != client.id || !is_new || !grant.is_live() {
+        let why = grant.gate.refusal().map_or("collected before, or revoked", Why::word);
+        return Err(OAuthError::invalid_grant(why).into());
+    }
+    let scope = granted(&grant.granted_scope, &decision.scope);
+    Ok(Issue { grant, client, scope, audience: decision.audience, generation: 0, signers })
 }
 
-enum Attempt {
-    Issue(Box<Issue>),
-    ClientChanged(Box<Client>),
+/// What is decided before the row is written.
+struct Decision {
+    scope: Scope,
+    audience: Vec<String>,
 }
 
-async fn attempt(
+/// Scope and audience of the tokens to be: what was approved, as far as the client may have it now.
+fn decided(
     ctx: &Ctx,
     client: &Client,
     approval: &Approval,
     approved: &[String],
     asked: &[String],
-) -> Result<Attempt, Failure> {
+) -> Result<Decision, OAuthError> {
     let audience = audience(approved, asked, client, &ctx.config)?;
     let scope = granted(&approval.scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
     if scope.is_empty() {
-        return Err(OAuthError::invalid_grant("nothing that was approved is still allowed").into());
+        return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
     }
+    Ok(Decision { scope, audience })
+}
+
+async fn insert(ctx: &Ctx, client: &Client, approval: &Approval, approved: &[String], scope: &Scope) -> Result<Outcome, Fault> {
     // Without a refresh token the row only has to outlive its access token.
     let lifetime = if client.may_use(REFRESH_TOKEN) {
         client.metadata.refresh_absolute_lifetime
@@ -92,33 +122,17 @@ async fn attempt(
     let new = NewGrant {
         approval,
         client,
-        granted_scope: &scope,
+        granted_scope: scope,
         resources: approved,
         name: &client.metadata.client_name,
         expires_at: ctx.now.plus(lifetime),
     };
-    let outcome = grants::redeem(ctx, &new).await?;
-    // 4
-    let repeat = Seconds(ctx.config.settings.device_repeat).millis();
-    match (outcome.grant, outcome.client) {
-        (Some(grant), _)
-            if grant.family.client == client.id
-                && grant.family.generation == 0
-                && grant.is_live()
-                && ctx.now.since(grant.family.created_at) < repeat =>
-        {
-            let (client, scope) = (client.clone(), granted(&grant.granted_scope, &scope));
-            Ok(Attempt::Issue(Box::new(Issue { grant, client, scope, audience, generation: 0 })))
-        }
-        (Some(grant), _) => {
-            Err(OAuthError::invalid_grant(grant.gate.refusal().map_or("collected before, or revoked", Why::word)).into())
-        }
-        (None, Some(now)) if now.version != client.version => {
-            clients::remember(now.clone(), ctx.now);
-            Ok(Attempt::ClientChanged(Box::new(now)))
-        }
-        (None, _) => Err(OAuthError::invalid_grant("the gate is shut").into()),
-    }
+    grants::redeem(ctx, &new).await
+}
+
+/// So long after collection the same tokens may be collected again.
+fn repeat(ctx: &Ctx) -> Seconds {
+    Seconds(ctx.config.settings.device_repeat)
 }
 
 const fn expired() -> OAuthError {

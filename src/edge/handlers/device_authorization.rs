@@ -12,7 +12,7 @@ use crate::protocol::device_authorization::{DeviceAuthorizationRequest, DeviceAu
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::ids::random;
 use crate::protocol::secret::{SecretHash, base64url};
-use crate::protocol::throttle::{Budget, Claim, wait_seconds};
+use crate::protocol::throttle::{Budget, Claim, Kept, wait_seconds};
 use crate::protocol::time::Seconds;
 use crate::protocol::token::check_grant_type;
 use crate::protocol::user_code::UserCode;
@@ -31,19 +31,21 @@ pub async fn start(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
     // 1
     let client_request = ClientRequest::read(request, line).await?;
     let asked = DeviceAuthorizationRequest::parse(&client_request.form)?;
-    let client = client_request.authenticated(ctx).await?;
-    check_grant_type(&client, DEVICE_CODE)?;
     // 3, before 2 spends anything
-    let scope = asked.scope_for(&client, &ctx.config)?;
-    check_resources(&asked.resources, &client, &ctx.config)?;
+    let (client, scope) = client_request
+        .decided(ctx, |client| {
+            check_grant_type(client, DEVICE_CODE)?;
+            check_resources(&asked.resources, client, &ctx.config)?;
+            asked.scope_for(client, &ctx.config)
+        })
+        .await?;
     // 2
-    limit(ctx, "LIMIT_DEVICE", format!("{} {}", client.id, request.address())).await?;
+    limit(ctx, "LIMIT_DEVICE", format!("{} {}", client.id, request.network())).await?;
     let settings = &ctx.config.settings;
     let lifetime = Seconds(settings.device_code_lifetime);
-    // Half at once and half more over a lifetime, so never more than the cap. Counted in memory: who
-    // starts flows so rarely that the object is evicted in between cannot come near any cap.
+    // Half at once and half more over a lifetime, so never more than the cap.
     let cap = Budget { limit: client.metadata.device_live_flows / 2, window: lifetime };
-    let claim = Claim { key: throttle::key(ctx, "live flows", &client.id), budget: cap, stored: false };
+    let claim = Claim { key: throttle::key(ctx, "live flows", &client.id), budget: cap, kept: Kept::Roughly };
     if let Some(wait) = throttle::reserve(ctx, &format!("client {}", client.id), &[claim]).await? {
         let error = OAuthError::new(Code::TooManyRequests, "too many device sign-ins of this client are open");
         return Err(error.retry_after(wait_seconds(wait)).into());

@@ -18,7 +18,7 @@ use crate::protocol::form::Form;
 use crate::protocol::ids::OwnedId;
 use crate::protocol::scope::Scope;
 use crate::protocol::session::{ApprovalForm, CodeForm, Next, PrefilledCode, UndoForm};
-use crate::protocol::throttle::{Claim, wait_seconds};
+use crate::protocol::throttle::{Claim, Kept, wait_seconds};
 use crate::protocol::time::{Seconds, Timestamp};
 use crate::protocol::uri::origin;
 use crate::protocol::user_code::UserCode;
@@ -38,7 +38,7 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
         }
         return Ok(response);
     }
-    let user_code = prefilled(ctx, &browser)?;
+    let user_code = prefilled(ctx, &browser);
     Ok(match browser.signed_in(ctx).await? {
         Some(signed_in) => code_page(ctx, &browser, &signed_in, 200, user_code.as_deref(), None),
         None => browser.to_login(ctx, Next::Device { user_code, after: None }),
@@ -79,12 +79,20 @@ pub async fn submit_code(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) 
         return Ok(page.header("retry-after", wait_seconds(wait).to_string()));
     }
     // 3
-    let Some((name, flow, age)) = open_flow(ctx, &code).await? else {
+    let open = match open_flow(ctx, &code).await {
+        Ok(open) => open,
+        Err(failure) => {
+            // Our failure is not the person's guess.
+            guess.release(ctx).await;
+            return Err(failure);
+        }
+    };
+    let Some((name, flow, age)) = open else {
         guess.spend(ctx).await?;
         "no open flow has this code".clone_into(&mut line.detail);
         return Ok(not_found());
     };
-    guess.release(ctx).await?;
+    guess.release(ctx).await;
     let Some(client) = clients::fresh(ctx, &flow.client).await?.filter(|client| client.enabled) else {
         return Ok(not_found());
     };
@@ -216,9 +224,9 @@ pub fn qr(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
 }
 
 /// The code that a link brought, if it is this browser's and young.
-fn prefilled(ctx: &Ctx, browser: &Browser) -> Result<Option<String>, Failure> {
-    let code: Option<PrefilledCode> = browser.sealed(ctx, Cookie::UserCode)?;
-    Ok(code.filter(|code| code.browser == browser.hash && is_fresh(ctx, code.made_at)).map(|code| code.user_code))
+fn prefilled(ctx: &Ctx, browser: &Browser) -> Option<String> {
+    let code: PrefilledCode = browser.hint(ctx, Cookie::UserCode)?;
+    (code.browser == browser.hash && is_fresh(ctx, code.made_at)).then_some(code.user_code)
 }
 
 fn clear_code(ctx: &Ctx, mut response: WireResponse) -> WireResponse {
@@ -246,6 +254,12 @@ fn stale_sign_in(ctx: &Ctx, browser: &Browser, client: &Client, signed_in: &Sign
     let user_code = client.metadata.verification_uri_complete.then(|| user_code.to_owned());
     let next = Next::Device { user_code, after: Some(ctx.now.minus(most)) };
     is_stale.then(|| browser.to_login(ctx, next))
+}
+
+/// The country of a place in words. Cities are not compared: a phone and a computer in one house are
+/// often told apart by them, and a warning that is always there is none.
+fn country(place: &str) -> &str {
+    place.rsplit(", ").next().unwrap_or_default()
 }
 
 fn is_ticked(form: &Form, scope: &str) -> bool {
@@ -306,7 +320,7 @@ fn approval_page(
         now: seconds(ctx.now),
         device_place: Some(asked.place.as_str()).filter(|place| known(place)),
         browser_place: Some(here.as_str()).filter(|place| known(place)),
-        places_differ: known(&here) && known(&asked.place) && here != asked.place,
+        places_differ: known(&here) && known(&asked.place) && country(&here) != country(&asked.place),
         error: answered.map(|(_, problem)| problem),
     };
     let logo: Vec<&str> = metadata.logo_uri.as_deref().and_then(origin).into_iter().collect();
@@ -344,18 +358,18 @@ const REALM: &str = "realm codes";
 impl Guess {
     fn of(ctx: &Ctx, signed_in: &SignedIn) -> Self {
         let (settings, session) = (&ctx.config.settings, &signed_in.session);
-        let claim = |kind: &str, of: &str, limit: u32, stored: bool| Claim {
+        let claim = |kind: &str, of: &str, limit: u32| Claim {
             key: throttle::key(ctx, kind, of),
             budget: ctx.config.budget(limit),
-            stored,
+            kept: Kept::Exactly,
         };
         Self {
             owner: format!("account {}", session.user.as_str()),
             own: [
-                claim("code by session", &session.id.to_string(), settings.code_budget_session, true),
-                claim("code by account", session.user.as_str(), settings.code_budget_account, true),
+                claim("code by session", &session.id.to_string(), settings.code_budget_session),
+                claim("code by account", session.user.as_str(), settings.code_budget_account),
             ],
-            realm: claim("code", "realm", settings.code_budget_realm, false),
+            realm: claim("code", "realm", settings.code_budget_realm),
         }
     }
 
@@ -364,19 +378,23 @@ impl Guess {
             return Ok(Some(wait));
         }
         if let Some(wait) = throttle::reserve(ctx, REALM, std::slice::from_ref(&self.realm)).await? {
-            throttle::release(ctx, &self.owner, &self.own).await?;
+            let _ = throttle::release(ctx, &self.owner, &self.own).await;
             return Ok(Some(wait));
         }
         Ok(None)
     }
 
+    /// Writes the guess down: it was wrong.
     async fn spend(&self, ctx: &Ctx) -> Result<(), Failure> {
-        Ok(throttle::spend(ctx, &self.owner, &self.own).await?)
+        throttle::spend(ctx, &self.owner, &self.own).await?;
+        throttle::spend(ctx, REALM, std::slice::from_ref(&self.realm)).await?;
+        Ok(())
     }
 
-    async fn release(&self, ctx: &Ctx) -> Result<(), Failure> {
-        throttle::release(ctx, &self.owner, &self.own).await?;
-        throttle::release(ctx, REALM, std::slice::from_ref(&self.realm)).await?;
-        Ok(())
+    /// Gives the guess back. If that fails the budget is one short for a while, which is no reason to
+    /// refuse who was right.
+    async fn release(&self, ctx: &Ctx) {
+        let _ = throttle::release(ctx, &self.owner, &self.own).await;
+        let _ = throttle::release(ctx, REALM, std::slice::from_ref(&self.realm)).await;
     }
 }

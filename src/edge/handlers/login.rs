@@ -3,7 +3,7 @@
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::limit;
-use crate::edge::handlers::browser::{Browser, is_fresh, minutes, opened, posted, realm, sealed_form};
+use crate::edge::handlers::browser::{Browser, is_fresh, minutes, posted, realm, sealed_form};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::objects::throttle;
@@ -18,17 +18,20 @@ use crate::protocol::session::{
     ACR_PASSWORD, KnownAccount, KnownBrowser, LoginForm, LoginStep, Next, PrefilledCode, Session, SessionCookie, login_hash,
     login_name,
 };
-use crate::protocol::throttle::{Claim, wait_seconds};
+use crate::protocol::throttle::{Claim, Kept, wait_seconds};
 use crate::protocol::time::Seconds;
 
 /// `GET /login`: the form, for a step that leads somewhere or for the start page.
 pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
     let browser = Browser::of(ctx, request);
     let query = request.query()?;
-    let step: Option<LoginStep> = query.get("step").map_or(Ok(None), |text| opened(ctx, text))?;
+    let step: Option<LoginStep> = query.get("step").and_then(|text| ctx.config.sealer().open(text).ok());
     let step = step.filter(|step: &LoginStep| step.browser == browser.hash && is_fresh(ctx, step.made_at));
     let next = step.map_or(Next::Home, |step| step.next);
-    if browser.signed_in(ctx).await?.is_some() && !wants_again(&next) {
+    // A session that a newer deployment sealed cannot be read here, and must not keep anybody from
+    // signing in anew.
+    let is_signed_in = browser.hint::<SessionCookie>(ctx, Cookie::Session).is_some() && browser.signed_in(ctx).await?.is_some();
+    if is_signed_in && !wants_again(&next) {
         let path = if next == Next::Home { "/" } else { "/device" };
         return Ok(browser.name_on(ctx, WireResponse::see_other(path)));
     }
@@ -61,9 +64,9 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let Some(login) = login else {
         return Ok(form_page(ctx, &browser, 400, sealed.next, typed, Some(LoginError::Wrong)));
     };
-    let guess = Guess::of(ctx, &browser, &login)?;
+    let guess = Guess::of(ctx, &browser, &login);
     // A known browser is not held up by whoever else shares its address.
-    limit(ctx, "LIMIT_LOGIN", if guess.realm.is_some() { request.address() } else { guess.own.key.clone() }).await?;
+    limit(ctx, "LIMIT_LOGIN", if guess.realm.is_some() { request.network() } else { guess.own.key.clone() }).await?;
     if let Some(wait) = guess.reserve(ctx).await? {
         "too many wrong passwords".clone_into(&mut line.detail);
         let throttled = LoginError::Throttled { minutes: minutes(wait) };
@@ -71,13 +74,21 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         return Ok(page.header("retry-after", wait_seconds(wait).to_string()));
     }
     // 3
-    let Some(user) = authenticated_user(ctx, &login, &form).await? else {
+    let user = match authenticated_user(ctx, &login, &form).await {
+        Ok(user) => user,
+        Err(failure) => {
+            // Our failure is not the person's guess.
+            guess.release(ctx).await;
+            return Err(failure);
+        }
+    };
+    let Some(user) = user else {
         guess.spend(ctx).await?;
         "wrong name or password".clone_into(&mut line.detail);
         return Ok(form_page(ctx, &browser, 400, sealed.next, typed, Some(LoginError::Wrong)));
     };
     // 4
-    guess.release(ctx).await?;
+    guess.release(ctx).await;
     begin_session(ctx, &browser, user, &login, &sealed.next).await
 }
 
@@ -107,7 +118,7 @@ async fn begin_session(ctx: &Ctx, browser: &Browser, user: UserId, login: &str, 
         amr: vec!["pwd".to_owned()],
     };
     let db = Db::new(ctx, Shards::of(&session.id));
-    match browser.sealed::<SessionCookie>(ctx, Cookie::Session)? {
+    match browser.hint::<SessionCookie>(ctx, Cookie::Session) {
         // The session that this browser had before ends with it.
         Some(before) => drop(db.batch([sessions::insert(&session), sessions::delete(&before)]).await?),
         None => drop(db.run(sessions::insert(&session)).await?),
@@ -118,7 +129,7 @@ async fn begin_session(ctx: &Ctx, browser: &Browser, user: UserId, login: &str, 
         id: base64url(&random::<16>(&mut entropy)),
         signed_in_at: ctx.now,
     };
-    let known = browser.sealed::<KnownBrowser>(ctx, Cookie::Known)?.unwrap_or_default().with(account);
+    let known = browser.hint::<KnownBrowser>(ctx, Cookie::Known).unwrap_or_default().with(account);
     let cookie = SessionCookie { user: session.user, session: session.id };
     let mut response = renamed.name_on(ctx, WireResponse::see_other(if *next == Next::Home { "/" } else { "/device" }));
     response.set_cookie(Cookie::Session.set(&sealer.seal(&cookie, &mut entropy), Some(settings.session_absolute), secure));
@@ -138,29 +149,29 @@ struct Guess {
 }
 
 impl Guess {
-    fn of(ctx: &Ctx, browser: &Browser, login: &str) -> Result<Self, Failure> {
+    fn of(ctx: &Ctx, browser: &Browser, login: &str) -> Self {
         let settings = &ctx.config.settings;
         let sealer = ctx.config.sealer();
         let lifetime = Seconds(settings.known_browser_lifetime);
-        let known: Option<KnownBrowser> = browser.sealed(ctx, Cookie::Known)?;
+        let known: Option<KnownBrowser> = browser.hint(ctx, Cookie::Known);
         // A cookie from before a change of the active root secret still counts.
         let account = known.as_ref().and_then(|known| {
             ctx.config.ring.numbers().find_map(|number| known.account(&login_hash(&sealer, number, login), lifetime, ctx.now))
         });
-        Ok(match account {
+        match account {
             Some(account) => {
                 let key = throttle::key(ctx, "password from known browser", &account.id);
-                let own = Claim { key, budget: ctx.config.budget(settings.known_browser_budget), stored: true };
+                let own = Claim { key, budget: ctx.config.budget(settings.known_browser_budget), kept: Kept::Exactly };
                 Self { login: login.to_owned(), own, realm: None }
             }
             None => {
                 let key = throttle::key(ctx, "password", login);
-                let own = Claim { key, budget: ctx.config.budget(settings.password_budget), stored: true };
+                let own = Claim { key, budget: ctx.config.budget(settings.password_budget), kept: Kept::Exactly };
                 let key = throttle::key(ctx, "password", "realm");
-                let realm = Claim { key, budget: ctx.config.budget(settings.realm_password_budget), stored: false };
+                let realm = Claim { key, budget: ctx.config.budget(settings.realm_password_budget), kept: Kept::Exactly };
                 Self { login: login.to_owned(), own, realm: Some(realm) }
             }
-        })
+        }
     }
 
     /// Takes a guess, or says how many milliseconds until there is one.
@@ -171,7 +182,7 @@ impl Guess {
         if let Some(realm) = &self.realm
             && let Some(wait) = throttle::reserve(ctx, REALM, std::slice::from_ref(realm)).await?
         {
-            throttle::release(ctx, &self.owner(), std::slice::from_ref(&self.own)).await?;
+            let _ = throttle::release(ctx, &self.owner(), std::slice::from_ref(&self.own)).await;
             return Ok(Some(wait));
         }
         Ok(None)
@@ -179,16 +190,20 @@ impl Guess {
 
     /// Writes the guess down: it was wrong.
     async fn spend(&self, ctx: &Ctx) -> Result<(), Failure> {
-        Ok(throttle::spend(ctx, &self.owner(), std::slice::from_ref(&self.own)).await?)
-    }
-
-    /// Gives the guess back: it was right.
-    async fn release(&self, ctx: &Ctx) -> Result<(), Failure> {
-        throttle::release(ctx, &self.owner(), std::slice::from_ref(&self.own)).await?;
+        throttle::spend(ctx, &self.owner(), std::slice::from_ref(&self.own)).await?;
         if let Some(realm) = &self.realm {
-            throttle::release(ctx, REALM, std::slice::from_ref(realm)).await?;
+            throttle::spend(ctx, REALM, std::slice::from_ref(realm)).await?;
         }
         Ok(())
+    }
+
+    /// Gives the guess back. If that fails the budget is one short for a while, which is no reason to
+    /// refuse who was right.
+    async fn release(&self, ctx: &Ctx) {
+        let _ = throttle::release(ctx, &self.owner(), std::slice::from_ref(&self.own)).await;
+        if let Some(realm) = &self.realm {
+            let _ = throttle::release(ctx, REALM, std::slice::from_ref(realm)).await;
+        }
     }
 
     fn owner(&self) -> String {

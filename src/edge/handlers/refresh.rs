@@ -1,5 +1,6 @@
 //! The refresh grant at the token endpoint: RFC 6749 6, RFC 9700 4.14.
 
+use crate::edge::crypto::Signers;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::token::{Issue, unopened};
@@ -14,16 +15,19 @@ use crate::protocol::token::{audience, check_grant_type, narrowed_scope};
 
 /// A refresh.
 ///
-/// 1. Open the refresh token: a bogus one dies here.
+/// 1. Open the refresh token: a bogus one dies here. Load what will sign, so that nothing is rotated
+///    that could not be answered.
 /// 2. A request that narrows is checked against the grant first, so that a refused one has changed
 ///    nothing (RFC 6749 6). The ordinary refresh asks for nothing and skips this.
-/// 3. One batch: advance the generation if it is current and the gate is open; read what is there.
-/// 4. Otherwise the verdict: the one before within grace gets the current token again; an older one
-///    is theft and ends the grant; all else changes nothing.
+/// 3. One batch: advance the generation if it is current, the gate is open, and client and scopes are
+///    what the last answer was decided on, so that this one will be decided alike.
+/// 4. Otherwise the verdict: the one before within grace gets the current token again; an older one is
+///    theft and ends the grant; a current one whose basis changed is decided anew, and only then
+///    written; all else changes nothing.
 pub async fn refresh(
     ctx: &Ctx,
     credentials: &ClientCredentials,
-    client: Client,
+    mut client: Client,
     refresh_token: &Secret,
     scope: Option<&Scope>,
     resources: &[String],
@@ -31,31 +35,37 @@ pub async fn refresh(
     // 1
     let token: RefreshToken =
         ctx.config.sealer().open(refresh_token.expose()).map_err(|error| unopened(error, "refresh token"))?;
+    let signers = Signers::ready(ctx).await?;
     // 2
     if scope.is_some() || !resources.is_empty() {
         let grant = grants::by_id(ctx, &token.user, &token.grant).await?.ok_or(OAuthError::invalid_grant("no such grant"))?;
         // A token that is not current is for the verdict below, whatever it asks for.
-        if grant.family.client == client.id && grant.family.generation == token.generation {
+        let is_current = grant.family.client == client.id && grant.family.generation == token.generation;
+        if is_current && narrowed(ctx, &grant, &client, scope, resources).is_err() {
+            // A copy from memory may say yes, never no.
+            client = clients::authenticated_afresh(ctx, credentials).await?;
             narrowed(ctx, &grant, &client, scope, resources)?;
         }
     }
-    // 3
-    let mut client = client;
-    let mut outcome = grants::rotate(ctx, &token.user, &token.grant, token.generation, &client, policy(&client)).await?;
-    if !outcome.wrote
-        && let Some(now) = outcome.client.take_if(|now| now.version != client.version)
-    {
-        // The client changed since this isolate read it: authenticate and decide again, once.
-        clients::remember(now.clone(), ctx.now);
-        credentials.authenticate(Some(&now), ctx.now)?;
-        check_grant_type(&now, REFRESH_TOKEN)?;
-        client = now;
-        outcome = grants::rotate(ctx, &token.user, &token.grant, token.generation, &client, policy(&client)).await?;
-    }
-    // 4
-    let grant = outcome.grant.ok_or(OAuthError::invalid_grant("no such grant"))?;
-    if !outcome.wrote {
-        match verdict(&grant.family, &grant.gate, &client.id, token.generation, policy(&client), ctx.now) {
+    let mut decided: Option<Scope> = None;
+    for _ in 0..ATTEMPTS {
+        // 3
+        let mut outcome = grants::rotate(ctx, &token, &client, policy(&client), decided.as_ref()).await?;
+        if !outcome.wrote
+            && let Some(now) = outcome.client.take_if(|now| now.version != client.version)
+        {
+            // The client changed since this isolate read it: authenticate again, and try again.
+            clients::remember(now.clone(), ctx.now);
+            credentials.authenticate(Some(&now), ctx.now)?;
+            check_grant_type(&now, REFRESH_TOKEN)?;
+            client = now;
+            continue;
+        }
+        // 4
+        let grant = outcome.grant.ok_or(OAuthError::invalid_grant("no such grant"))?;
+        let verdict = verdict(&grant.family, &grant.gate, &client.id, token.generation, policy(&client), ctx.now);
+        match verdict {
+            _ if outcome.wrote => {}
             // Also our own rotation, when its answer was lost and the batch ran again: it is 0 s old.
             Verdict::Repeat => {}
             Verdict::Theft => {
@@ -63,16 +73,29 @@ pub async fn refresh(
                 return Err(OAuthError::invalid_grant("refresh token replayed: the grant is revoked").into());
             }
             Verdict::Refuse(why) => return Err(OAuthError::invalid_grant(why.word()).into()),
-            // The statement and the verdict ask the same, so somebody wrote in between.
-            Verdict::Rotate => return Err(Fault::Unavailable("the grant changed under the refresh".to_owned()).into()),
+            Verdict::Rotate => {
+                decided = Some(narrowed(ctx, &grant, &client, scope, resources)?.allowed);
+                continue;
+            }
         }
+        let Narrowed { scope, audience, .. } = narrowed(ctx, &grant, &client, scope, resources)?;
+        let generation = grant.family.generation;
+        return Ok(Issue { grant, client, scope, audience, generation, signers });
     }
-    let (allowed, scope, audience) = narrowed(ctx, &grant, &client, scope, resources)?;
-    if outcome.wrote && allowed != grant.granted_scope {
-        grants::set_granted(ctx, &token.user, &token.grant, &allowed).await?;
-    }
-    let generation = grant.family.generation;
-    Ok(Issue { grant, client, scope, audience, generation })
+    Err(Fault::Unavailable("the grant or its client keeps changing".to_owned()).into())
+}
+
+/// The client may have changed, then the basis of the grant, then somebody else may have rotated.
+const ATTEMPTS: u32 = 4;
+
+/// What the next access token may say.
+struct Narrowed {
+    /// What is granted now.
+    allowed: Scope,
+    /// Scope of the token: as asked, never more.
+    scope: Scope,
+    /// Its audience.
+    audience: Vec<String>,
 }
 
 /// What is allowed now, and the scope and audience of the next access token: never wider.
@@ -82,14 +105,14 @@ fn narrowed(
     client: &Client,
     scope: Option<&Scope>,
     resources: &[String],
-) -> Result<(Scope, Scope, Vec<String>), OAuthError> {
+) -> Result<Narrowed, OAuthError> {
     let allowed = granted(&grant.approved_scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
     if allowed.is_empty() {
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
     }
     let scope = narrowed_scope(&allowed, scope)?;
     let audience = audience(&grant.resources, resources, client, &ctx.config)?;
-    Ok((allowed, scope, audience))
+    Ok(Narrowed { allowed, scope, audience })
 }
 
 fn policy(client: &Client) -> Policy {

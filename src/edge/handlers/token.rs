@@ -1,6 +1,6 @@
 //! `POST /token`: RFC 6749 3.2. Each grant is an arm; what they share is here.
 
-use crate::edge::crypto;
+use crate::edge::crypto::Signers;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api::ClientRequest;
@@ -12,7 +12,7 @@ use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
 use crate::protocol::client::{Client, REFRESH_TOKEN};
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
-use crate::protocol::jose::{Alg, Typ};
+use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
 use crate::protocol::scope::Scope;
 use crate::protocol::seal::OpenError;
@@ -30,8 +30,8 @@ pub async fn token(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
     let client_request = ClientRequest::read(request, line).await?;
     let token_request = TokenRequest::parse(&client_request.form)?;
     // 2
-    let client = client_request.authenticated(ctx).await?;
-    check_grant_type(&client, token_request.grant_type())?;
+    let grant_type = token_request.grant_type();
+    let (client, ()) = client_request.decided(ctx, |client| check_grant_type(client, grant_type)).await?;
     // 3
     let issue = match token_request {
         TokenRequest::DeviceCode { device_code, resources } => {
@@ -57,6 +57,8 @@ pub struct Issue {
     pub audience: Vec<String>,
     /// Generation of the refresh token to answer.
     pub generation: u32,
+    /// What signs them.
+    pub signers: Signers,
 }
 
 impl Issue {
@@ -79,7 +81,7 @@ impl Issue {
             amr: grant.amr.clone(),
             sid: grant.id.sid(),
         };
-        let access_token = crypto::sign(ctx, Typ::AccessToken, Alg::ES256, lifetime, access).await?;
+        let access_token = self.signers.access.sign(ctx, Typ::AccessToken, lifetime, access).await?;
         let id_token = if self.scope.contains("openid") {
             let claims = IdClaims {
                 iss: config.issuer.clone(),
@@ -91,7 +93,7 @@ impl Issue {
                 sid: grant.id.sid(),
                 at_hash: at_hash(&access_token),
             };
-            Some(crypto::sign(ctx, Typ::IdToken, Alg::RS256, lifetime, claims).await?)
+            Some(self.signers.id.sign(ctx, Typ::IdToken, lifetime, claims).await?)
         } else {
             None
         };

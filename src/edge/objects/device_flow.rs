@@ -1,6 +1,6 @@
 //! `DeviceFlow`: one device sign-in until it is collected. One value, one alarm, then nothing.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::time::Duration;
 
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -18,7 +18,7 @@ const FLOW: &str = "flow";
 pub struct DeviceFlow {
     state: State,
     /// Lost at eviction, on purpose: see [`Pace`].
-    pace: Cell<Pace>,
+    pace: RefCell<Pace>,
 }
 
 /// Sends a message to the flow of this name.
@@ -29,7 +29,7 @@ pub async fn send(ctx: &Ctx, name: &str, message: &Message) -> std::result::Resu
 impl DurableObject for DeviceFlow {
     fn new(state: State, _env: Env) -> Self {
         // Nothing is written here: a guess that finds no flow leaves nothing behind.
-        Self { state, pace: Cell::default() }
+        Self { state, pace: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -38,18 +38,19 @@ impl DurableObject for DeviceFlow {
         // No await but the storage's own from here to the last put: events do not interleave.
         let stored: Option<Flow> = storage.get(FLOW).await?;
         let is_new = stored.is_none();
-        let (save, pace, answer) = step(stored, self.pace.get(), message, now());
-        self.pace.set(pace);
+        let (save, pace, answer) = step(stored, self.pace.take(), message, now());
+        self.pace.replace(pace);
         let mut rows = 0;
         if let Some(flow) = save {
-            storage.put(FLOW, &flow).await?;
-            rows += 1;
             if is_new {
+                // The alarm first: a flow must never be there without its end.
                 let until_the_end = flow.expires_at.plus(MAX_INTERVAL).plus(MAX_INTERVAL).since(now());
                 let a_moment_later = until_the_end.max(0).unsigned_abs() + 5_000;
                 storage.set_alarm(Duration::from_millis(a_moment_later)).await?;
                 rows += 1;
             }
+            storage.put(FLOW, &flow).await?;
+            rows += 1;
         }
         Response::from_json(&Envelope { answer, rows })
     }

@@ -19,14 +19,18 @@ struct Envelope<T> {
     rows: u64,
 }
 
-/// Sends a message to an object by its name. Every message may be sent twice, so a lost answer is
-/// asked for once more.
+/// Sends a message that may be sent twice to an object by its name; a lost answer is asked for again.
 async fn call<M: Serialize, A: DeserializeOwned>(ctx: &Ctx, binding: &str, name: &str, message: &M) -> Result<A, Fault> {
+    match call_once(ctx, binding, name, message).await {
+        Ok(answer) => Ok(answer),
+        Err(_) => call_once(ctx, binding, name, message).await,
+    }
+}
+
+/// Sends a message to an object by its name, once.
+async fn call_once<M: Serialize, A: DeserializeOwned>(ctx: &Ctx, binding: &str, name: &str, message: &M) -> Result<A, Fault> {
     let body = serde_json::to_string(message).map_err(|error| Fault::broken(binding, error))?;
-    let envelope: Envelope<A> = match attempt(ctx, binding, name, &body).await {
-        Ok(envelope) => envelope,
-        Err(_) => attempt(ctx, binding, name, &body).await.map_err(|error| Fault::unavailable(binding, error))?,
-    };
+    let envelope: Envelope<A> = attempt(ctx, binding, name, &body).await.map_err(|error| Fault::unavailable(binding, error))?;
     Meter::add(&ctx.meter.rows_written, envelope.rows);
     Ok(envelope.answer)
 }

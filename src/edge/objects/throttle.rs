@@ -13,7 +13,7 @@ use super::Envelope;
 use crate::edge::ctx::{Ctx, now};
 use crate::edge::failure::Fault;
 use crate::protocol::secret::base64url;
-use crate::protocol::throttle::{Claim, Usage};
+use crate::protocol::throttle::{Claim, Kept, Usage};
 use crate::protocol::time::Timestamp;
 
 /// So many objects; the first byte of a keyed hash picks one.
@@ -77,7 +77,8 @@ async fn send(ctx: &Ctx, owner: &str, verb: Verb, claims: &[Claim]) -> std::resu
     let sealer = ctx.config.sealer();
     let [object, ..] = sealer.mac(ctx.config.ring.active(), "throttle object", &[owner.as_bytes()]);
     let message = Message { verb, claims: claims.to_vec() };
-    let answer: Answer = super::call(ctx, "THROTTLE", &format!("{OBJECTS} {object}"), &message).await?;
+    // Never sent twice: a reservation would be taken twice, and a release erase somebody's miss.
+    let answer: Answer = super::call_once(ctx, "THROTTLE", &format!("{OBJECTS} {object}"), &message).await?;
     Ok(answer.wait)
 }
 
@@ -118,7 +119,9 @@ impl DurableObject for Throttle {
             Ok(after) => {
                 for (claim, usage) in message.claims.iter().zip(after) {
                     self.remember(claim, usage, now);
-                    if matches!(message.verb, Verb::Spend) && claim.stored && !usage.is_spent(now) {
+                    let is_told =
+                        matches!((message.verb, claim.kept), (Verb::Spend, Kept::Exactly) | (Verb::Reserve, Kept::Roughly));
+                    if is_told && claim.is_due(usage, self.stored(claim).await?, now) {
                         rows += self.write(claim, usage, now).await?;
                     }
                 }
@@ -156,13 +159,16 @@ impl DurableObject for Throttle {
 }
 
 impl Throttle {
-    /// What is used: memory knows best, and after an eviction the misses are in storage.
+    /// What is used: memory knows best, and after an eviction what was written down.
     async fn load(&self, claim: &Claim) -> Result<Usage> {
         if let Some(usage) = self.memory.borrow().get(&claim.key) {
             return Ok(*usage);
         }
-        let stored = if claim.stored { self.state.storage().get(&claim.key).await? } else { None };
-        Ok(stored.unwrap_or(Usage::NONE))
+        self.stored(claim).await
+    }
+
+    async fn stored(&self, claim: &Claim) -> Result<Usage> {
+        Ok(self.state.storage().get(&claim.key).await?.unwrap_or(Usage::NONE))
     }
 
     fn remember(&self, claim: &Claim, usage: Usage, now: Timestamp) {
@@ -176,7 +182,7 @@ impl Throttle {
         memory.insert(claim.key.clone(), usage);
     }
 
-    /// Writes a miss down; the rows that it cost.
+    /// Writes down what is used; the rows that it cost.
     async fn write(&self, claim: &Claim, usage: Usage, now: Timestamp) -> Result<u64> {
         let storage = self.state.storage();
         storage.put(&claim.key, usage).await?;

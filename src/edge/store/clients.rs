@@ -68,6 +68,11 @@ pub async fn authenticated(ctx: &Ctx, credentials: &ClientCredentials) -> Result
     {
         return Ok(client);
     }
+    authenticated_afresh(ctx, credentials).await
+}
+
+/// The authenticated client as it is in the database now, or the peer's error.
+pub async fn authenticated_afresh(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
     let client = fresh(ctx, &credentials.client_id).await?;
     credentials.authenticate(client.as_ref(), ctx.now)?;
     client.ok_or_else(|| Fault::Broken("an absent client was authenticated".to_owned()).into())

@@ -9,7 +9,7 @@ use crate::edge::failure::Fault;
 use crate::protocol::client::Client;
 use crate::protocol::device::Approval;
 use crate::protocol::ids::{OwnedId, UserId};
-use crate::protocol::refresh::{Family, Gate, Policy};
+use crate::protocol::refresh::{Family, Gate, Policy, RefreshToken};
 use crate::protocol::scope::Scope;
 use crate::protocol::time::{Seconds, Timestamp};
 
@@ -169,8 +169,8 @@ pub struct NewGrant<'a> {
 pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
     const INSERT: &str = concat!(
         "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
-         created_at, expires_at, rotated_at) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12 \
+         created_at, expires_at, rotated_at, basis) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?15 \
          WHERE EXISTS (SELECT 1 FROM clients c WHERE c.id = ?3 AND c.enabled = 1 AND c.version = ?14) AND ",
         gate!("?8", "?9", "?1", "?3"),
         " ON CONFLICT DO NOTHING RETURNING id"
@@ -193,6 +193,7 @@ pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
             ctx.now.into(),
             new.expires_at.into(),
             new.client.version.into(),
+            basis(ctx, new.client).into(),
         ],
     );
     let statements = [insert, select(&approval.user, &approval.grant), super::clients::select(&new.client.id)];
@@ -200,19 +201,23 @@ pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
     Outcome::parse(&rows, &approval.user, &approval.grant)
 }
 
-/// Advances generation `presented` by one if it is current, the family is alive, the gate is open
-/// and the client is still what it was; reads what is there after that.
+/// Advances the token's generation by one if it is current, the family is alive, the gate is open and
+/// the client is still what it was; reads what is there after that.
+///
+/// Without `decided` it does so only on the basis of the last answer; with it, that is what is granted
+/// from now on.
 pub async fn rotate(
     ctx: &Ctx,
-    user: &UserId,
-    grant: &OwnedId,
-    presented: u32,
+    token: &RefreshToken,
     client: &Client,
     policy: Policy,
+    decided: Option<&Scope>,
 ) -> Result<Outcome, Fault> {
     const UPDATE: &str = concat!(
-        "UPDATE grants SET generation = generation + 1, rotated_at = ?5 \
+        "UPDATE grants SET generation = generation + 1, rotated_at = ?5, expires_at = MAX(expires_at, created_at + ?9), basis = ?10, \
+         granted_scope = CASE WHEN ?11 = '' THEN granted_scope ELSE ?11 END \
          WHERE user_id = ?1 AND id = ?2 AND client_id = ?3 AND generation = ?4 AND revoked_at IS NULL AND created_at > ?6 AND rotated_at > ?7 \
+         AND (basis = ?10 OR ?11 <> '') \
          AND EXISTS (SELECT 1 FROM clients c WHERE c.id = ?3 AND c.enabled = 1 AND c.version = ?8) AND ",
         gate!("grants.approved_at", "grants.auth_time", "?1", "?3"),
         " RETURNING id"
@@ -220,31 +225,34 @@ pub async fn rotate(
     let update = Statement::new(
         UPDATE,
         [
-            user.as_str().into(),
-            grant.into(),
+            token.user.as_str().into(),
+            (&token.grant).into(),
             client.id.as_str().into(),
-            presented.into(),
+            token.generation.into(),
             ctx.now.into(),
             ctx.now.minus(policy.absolute).into(),
             ctx.now.minus(policy.idle).into(),
             client.version.into(),
+            policy.absolute.millis().into(),
+            basis(ctx, client).into(),
+            decided.map(Scope::to_string).unwrap_or_default().into(),
         ],
     );
-    let rows = Db::new(ctx, Shards::of(grant)).batch([update, select(user, grant), super::clients::select(&client.id)]).await?;
-    Outcome::parse(&rows, user, grant)
+    let statements = [update, select(&token.user, &token.grant), super::clients::select(&client.id)];
+    let rows = Db::new(ctx, Shards::of(&token.grant)).batch(statements).await?;
+    Outcome::parse(&rows, &token.user, &token.grant)
+}
+
+/// What an answer is decided on besides the grant itself: this very version of the client, and the
+/// realm's scopes.
+fn basis(ctx: &Ctx, client: &Client) -> String {
+    format!("{} {}", client.version, ctx.config.scopes.digest())
 }
 
 /// A grant as it is now.
 pub async fn by_id(ctx: &Ctx, user: &UserId, id: &OwnedId) -> Result<Option<Grant>, Fault> {
     let rows = Db::new(ctx, Shards::of(id)).run(select(user, id)).await?;
     rows.first::<Row>()?.map(|row| Grant::parse(row, user, id)).transpose()
-}
-
-/// Writes down what the tokens of a grant can have, after that changed.
-pub async fn set_granted(ctx: &Ctx, user: &UserId, id: &OwnedId, scope: &Scope) -> Result<(), Fault> {
-    let sql = "UPDATE grants SET granted_scope = ?3 WHERE user_id = ?1 AND id = ?2 AND granted_scope <> ?3";
-    let parameters = [user.as_str().into(), id.into(), scope.to_string().into()];
-    Db::new(ctx, Shards::of(id)).run(Statement::new(sql, parameters)).await.map(drop)
 }
 
 /// Revokes a grant for good.
@@ -258,8 +266,8 @@ pub async fn revoke(ctx: &Ctx, user: &UserId, id: &OwnedId, why: &'static str) -
 /// under way: the tombstone makes that insert a conflict.
 pub async fn revoke_or_bury(ctx: &Ctx, user: &UserId, id: &OwnedId, client: &str) -> Result<(), Fault> {
     let sql = "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
-               created_at, expires_at, rotated_at, revoked_at, revoked_why) \
-               VALUES (?1, ?2, ?3, '', '', '', '[]', ?4, ?4, '', '[]', ?4, ?5, ?4, ?4, 'undone') \
+               created_at, expires_at, rotated_at, basis, revoked_at, revoked_why) \
+               VALUES (?1, ?2, ?3, '', '', '', '[]', ?4, ?4, '', '[]', ?4, ?5, ?4, '', ?4, 'undone') \
                ON CONFLICT (user_id, id) DO UPDATE SET revoked_at = ?4, revoked_why = 'undone' WHERE revoked_at IS NULL";
     let parameters = [user.as_str().into(), id.into(), client.into(), ctx.now.into(), ctx.now.plus(Seconds(86_400)).into()];
     Db::new(ctx, Shards::of(id)).run(Statement::new(sql, parameters)).await.map(drop)

@@ -48,7 +48,9 @@ pub async fn alive(ctx: &Ctx, cookie: &SessionCookie) -> Result<Option<SignedIn>
     if !session.is_alive(row.enabled != 0, row.not_before, &ctx.config, ctx.now) {
         return Ok(None);
     }
-    if ctx.now.since(session.seen_at) >= Seconds(ctx.config.settings.session_touch).millis() {
+    // Often enough that a session in use never goes idle.
+    let touch = ctx.config.settings.session_touch.min(ctx.config.settings.session_idle / 2);
+    if ctx.now.since(session.seen_at) >= Seconds(touch).millis() {
         let sql = "UPDATE sessions SET seen_at = ?3 WHERE user_id = ?1 AND id = ?2 AND seen_at < ?3";
         let parameters = [cookie.user.as_str().into(), (&cookie.session).into(), ctx.now.into()];
         db.run(Statement::new(sql, parameters)).await?;

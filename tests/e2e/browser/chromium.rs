@@ -1,5 +1,11 @@
 //! A real Chromium, driven through chromedriver, and what a test may ask of a page in it.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken step fails the test by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a broken step fails the test by panicking"
+)]
 
 use std::future::Future;
 use std::io::{BufRead as _, BufReader, Lines};
@@ -154,10 +160,10 @@ impl Chromium {
 
     /// An element that must be there.
     pub async fn find(&self, css: &str) -> Element {
-        match self.client.find(Locator::Css(css)).await {
-            Ok(element) => element,
-            Err(_) => panic!("no {css} on {} ({})", self.location().await, self.title().await),
-        }
+        let Ok(element) = self.client.find(Locator::Css(css)).await else {
+            panic!("no {css} on {} ({})", self.location().await, self.title().await)
+        };
+        element
     }
 
     /// Whether there is such an element.
@@ -340,7 +346,8 @@ impl Look {
         Self { width, height, scheme }
     }
 
-    const fn is_phone(self) -> bool {
+    /// Whether it is a phone.
+    pub const fn is_phone(self) -> bool {
         self.width < 600
     }
 }

@@ -1,6 +1,5 @@
 //! The one gate: what became of user, client and consent since the approval, asked at every redemption
 //! and every refresh.
-#![expect(clippy::unwrap_used, reason = "a broken step fails the test by panicking")]
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
 //! Refresh tokens: one family per device, answers that get lost, and thieves. RFC 6749 6, RFC 9700 4.14.
-#![expect(clippy::unwrap_used, reason = "a broken step fails the test by panicking")]
 
 use serde_json::{Value, json};
 

@@ -80,7 +80,8 @@ async fn a_body_of_another_media_type_is_refused() {
     let mut watch = Watch::start().await;
     let token = watch.tokens.member("refresh_token");
     let form = format!("grant_type=refresh_token&refresh_token={token}&token={token}&client_id=demo-device");
-    let json = serde_json::json!({ "grant_type": "refresh_token", "refresh_token": token, "client_id": "demo-device" }).to_string();
+    let json =
+        serde_json::json!({ "grant_type": "refresh_token", "refresh_token": token, "client_id": "demo-device" }).to_string();
     for path in ["/token", "/device_authorization", "/revoke"] {
         for (kind, body) in [
             (Some("application/json"), &json),

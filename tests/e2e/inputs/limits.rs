@@ -22,10 +22,11 @@ async fn device_sign_ins_are_limited_per_client_and_address() {
     let demo = Api::demo(&fixture.a);
     // A refused request spends nothing of it.
     for _ in 0..5 {
-        let answer = Api::send(demo.request("POST", "/device_authorization").header("cf-connecting-ip", "192.0.2.1").form(&[
-            ("client_id", "demo-device"),
-            ("scope", "unknown"),
-        ]))
+        let answer = Api::send(
+            demo.request("POST", "/device_authorization")
+                .header("cf-connecting-ip", "192.0.2.1")
+                .form(&[("client_id", "demo-device"), ("scope", "unknown")]),
+        )
         .await;
         assert_eq!(answer.error(), "invalid_scope");
     }

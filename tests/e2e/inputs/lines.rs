@@ -80,10 +80,19 @@ async fn every_request_is_one_line_without_secrets() {
     let entries = fixture.logs().await.split_off(before);
     let lines: Vec<&Value> = entries.iter().map(|entry| &entry["line"]).collect();
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let seen: Vec<_> = lines.iter().map(|line| (text(&line["route"]), text(&line["method"]), line["status"].as_u64(), text(&line["client"]), text(&line["error"]))).collect();
+    let seen: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (text(&line["route"]), text(&line["method"]), line["status"].as_u64(), text(&line["client"]), text(&line["error"]))
+        })
+        .collect();
     let own = |word: Option<&str>| word.map(str::to_owned);
-    let expected: Vec<_> =
-        expected.iter().map(|(route, method, status, client, error)| (own(Some(route)), own(Some(method)), Some(*status), own(*client), own(*error))).collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(route, method, status, client, error)| {
+            (own(Some(route)), own(Some(method)), Some(*status), own(*client), own(*error))
+        })
+        .collect();
     assert_eq!(seen, expected);
     are_well_formed(&lines);
     for secret in &secrets {

@@ -80,7 +80,8 @@ async fn the_issuer_is_never_taken_from_a_request() {
     assert_eq!(started.member("verification_uri"), format!("{}/device", fixture.a));
     assert!(!started.body.contains("evil"), "{}", started.body);
     for path in ["/", "/login", "/device", "/logout", "/userinfo", "/nothing", "/device/qr?user_code=BCDF-GHJK"] {
-        let get = |host: &str| raw(&fixture.a, format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: text/html\r\n{headers}\r\n"));
+        let get =
+            |host: &str| raw(&fixture.a, format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: text/html\r\n{headers}\r\n"));
         let forged = get("evil.example").await;
         assert!(!forged.body.contains("evil"), "{path}: {}", forged.body);
         assert!(forged.headers.values().all(|value| !value.to_str().unwrap().contains("evil")), "{path}: {:?}", forged.headers);
@@ -97,7 +98,8 @@ async fn only_the_public_documents_are_open_to_other_origins() {
     let fixture = Fixture::shared();
     let api = Api::demo(&fixture.a);
     let from_elsewhere = async |method: &str, path: &str| {
-        let request = api.request(method, path).header("origin", "https://app.example").header("access-control-request-method", "GET");
+        let request =
+            api.request(method, path).header("origin", "https://app.example").header("access-control-request-method", "GET");
         Api::send(request.header("access-control-request-headers", "authorization")).await
     };
     let opened = |answer: &Answer| -> Vec<String> {
@@ -203,7 +205,8 @@ async fn an_unknown_path_is_not_found() {
         "/\u{e9}",
     ] {
         for method in ["GET", "POST", "PROPFIND"] {
-            let answer = raw(&fixture.a, format!("{method} {path} HTTP/1.1\r\nhost: x\r\naccept: */*\r\ncontent-length: 0\r\n\r\n")).await;
+            let answer =
+                raw(&fixture.a, format!("{method} {path} HTTP/1.1\r\nhost: x\r\naccept: */*\r\ncontent-length: 0\r\n\r\n")).await;
             assert_eq!((answer.status, answer.header("content-type")), (404, "application/json"), "{method} {path}");
             assert_eq!(answer.header("cache-control"), "no-store", "{path}");
             assert!(!answer.member("request_id").is_empty(), "{path}");

@@ -1,5 +1,4 @@
 //! Keys that succeed each other while devices go on: KEY_PUBLISH_LEAD is three seconds here.
-#![expect(clippy::unwrap_used, reason = "a broken step fails the test by panicking")]
 
 use std::time::Duration;
 
