@@ -5,5 +5,6 @@ mod flow;
 mod harness;
 mod inputs;
 mod keys;
+mod outages;
 mod pages;
 mod support;

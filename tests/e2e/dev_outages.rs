@@ -1,0 +1,4 @@
+//! Temporary root.
+mod harness;
+mod outages;
+mod support;
