@@ -583,7 +583,8 @@ fn call(request: RequestBuilder) -> Result<Value, Failure> {
     let response = response.map_err(|error| undecided(&format!("{}.", reasons(&error))))?;
     let (status, url) = (response.status(), response.url().clone());
     let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-    let retry_after = header("retry-after").and_then(|value| retry_after(&value, unix_time()));
+    // No server may put us to sleep for longer than an hour.
+    let retry_after = header("retry-after").and_then(|value| retry_after(&value, unix_time())).map(|wait| wait.min(SECOND * 3600));
     let request_id = header("x-request-id");
     let mut body = Vec::new();
     let read = response.take(BODY_LIMIT + 1).read_to_end(&mut body);

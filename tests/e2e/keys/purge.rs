@@ -1,6 +1,6 @@
 //! What the daily cron takes away, and what it must not.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Fixture, Setup, Worker};
 use crate::support::{Api, Person};
@@ -10,6 +10,20 @@ const DAY: i64 = 24 * HOUR;
 
 async fn ids(fixture: &Fixture, sql: &str) -> Vec<String> {
     fixture.d1(sql, &[]).await.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn one(fixture: &Fixture, sql: &str) -> Value {
+    fixture.d1(sql, &[]).await.into_iter().next().unwrap()
+}
+
+/// Inserts a row like another one, with changes.
+async fn insert(fixture: &Fixture, table: &str, like: &Value, changes: &Value) {
+    let mut row = like.as_object().unwrap().clone();
+    row.extend(changes.as_object().unwrap().clone());
+    let columns: Vec<&str> = row.keys().map(String::as_str).collect();
+    let places: Vec<String> = (1..=columns.len()).map(|number| format!("?{number}")).collect();
+    let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), places.join(", "));
+    fixture.d1(&sql, &row.values().cloned().collect::<Vec<_>>()).await;
 }
 
 /// Grants a day and more after they ended, sessions that ended, and keys a year after they left the set;
@@ -23,10 +37,7 @@ async fn the_cron_takes_what_ended_long_ago_and_nothing_else() {
     let now = fixture.d1("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now", &[]).await;
     let now = now.first().and_then(|row| row["now"].as_i64()).unwrap();
 
-    let grant = "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, \
-                 amr, created_at, expires_at, rotated_at, revoked_at) \
-                 SELECT user_id, ?1, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, \
-                 amr, created_at, ?2, rotated_at, ?3 FROM grants WHERE id NOT LIKE 'test %' LIMIT 1";
+    let like_hers = one(&fixture, "SELECT * FROM grants").await;
     let later = now + 90 * DAY;
     let grants = [
         ("test expired long ago", now - DAY - HOUR, None),
@@ -36,21 +47,25 @@ async fn the_cron_takes_what_ended_long_ago_and_nothing_else() {
         ("test alive", later, None),
     ];
     for (id, expires_at, revoked_at) in grants {
-        fixture.d1(grant, &[id.into(), expires_at.into(), revoked_at.map_or(Value::Null, Value::from)]).await;
+        insert(&fixture, "grants", &like_hers, &json!({ "id": id, "expires_at": expires_at, "revoked_at": revoked_at })).await;
     }
-    let session = "INSERT INTO sessions (user_id, id, auth_time, seen_at, acr, amr) VALUES ('nobody', ?1, ?2, ?3, '', '[]')";
+    let like_hers = one(&fixture, "SELECT * FROM sessions").await;
     let sessions = [
         ("test too old", now - 7 * DAY - HOUR, now),
         ("test idle", now - DAY, now - 9 * HOUR),
         ("test alive", now - 6 * DAY, now - 7 * HOUR),
     ];
     for (id, auth_time, seen_at) in sessions {
-        fixture.d1(session, &[id.into(), auth_time.into(), seen_at.into()]).await;
+        let changes = json!({ "user_id": "nobody", "id": id, "auth_time": auth_time, "seen_at": seen_at });
+        insert(&fixture, "sessions", &like_hers, &changes).await;
     }
-    let key = "INSERT INTO signing_keys SELECT alg, 0, ?2, public_jwk, wrapped, publish - ?3, sign_from - ?3, sign_until - ?3, ?4 \
-               FROM signing_keys WHERE alg = ?1 AND number = 1";
-    for (alg, kid, days) in [("ES256", "test forgotten", 366), ("RS256", "test kept for hints", 364)] {
-        fixture.d1(key, &[alg.into(), kid.into(), (2 * 365 * DAY).into(), (now - days * DAY).into()]).await;
+    for (row, kid, days) in [(0, "test forgotten", 366), (1, "test kept for hints", 364)] {
+        let like_todays = &super::stored(&fixture).await[row];
+        let ended = now - days * DAY;
+        let changes = json!({
+            "number": 0, "kid": kid, "publish": ended - 30 * DAY, "sign_from": ended - 30 * DAY, "sign_until": ended, "remove_at": ended,
+        });
+        insert(&fixture, "signing_keys", like_todays, &changes).await;
     }
 
     fixture.cron(Worker::A).await;

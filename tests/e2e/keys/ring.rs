@@ -62,12 +62,14 @@ async fn a_root_secret_is_replaced_under_living_devices() {
     person.approve(&started_before.user_code).await;
     assert!(a.poll(&started_before).await.is_granted());
 
-    // The cron wraps by number 2. `b` cannot unwrap that: it rotates, cannot sign, and the retry at `a` does.
+    // The cron wraps by number 2. `b` cannot unwrap that: it rotates nothing, and the retry at `a` does.
     assert_eq!(wrapped_by(&fixture).await, [Some(1), Some(1)]);
     fixture.cron(Worker::A).await;
     assert_eq!(wrapped_by(&fixture).await, [Some(2), Some(2)]);
     fixture.restart(json!({})).await;
+    let before_that = fixture.d1("SELECT id, generation FROM grants ORDER BY id", &[]).await;
     assert_try_again(&b.refresh(&old.member("refresh_token")).await);
+    assert_eq!(fixture.d1("SELECT id, generation FROM grants ORDER BY id", &[]).await, before_that);
     let old = a.refresh(&old.member("refresh_token")).await;
     assert!(old.is_granted(), "{}", old.body);
     assert_eq!(stored(&fixture).await.len(), 2, "never new keys");
@@ -153,6 +155,8 @@ async fn a_key_that_does_not_unwrap_never_leads_to_new_keys() {
         let failed = api.refresh(&tokens.member("refresh_token")).await;
         assert_eq!((failed.status, failed.error().as_str()), (500, "server_error"), "{}", failed.body);
         assert!(!failed.body.contains("wrap"), "the detail is for the log: {}", failed.body);
+        let generations = fixture.d1("SELECT generation FROM grants", &[]).await;
+        assert_eq!(generations, [json!({ "generation": 0 })], "what cannot be answered is not rotated");
         fixture.cron(Worker::A).await;
         fixture.cron(Worker::B).await;
         assert_eq!(stored(&fixture).await.len(), 2, "{broken}");
