@@ -209,7 +209,12 @@ impl<'a> Device<'a> {
         let issuer = Url::parse(&args.issuer).ok().filter(is_safe);
         let issuer = issuer.filter(|url| url.query().is_none());
         let issuer = issuer.ok_or_else(|| fatal("The issuer must be a plain https URL."))?;
-        let mut http = Client::builder().redirect(Policy::none()).connect_timeout(SECOND * 10).timeout(SECOND * 30);
+        // Polls are seconds apart: a connection kept open would be closed by the server in between.
+        let mut http = Client::builder()
+            .pool_max_idle_per_host(0)
+            .redirect(Policy::none())
+            .connect_timeout(SECOND * 10)
+            .timeout(SECOND * 30);
         if issuer.scheme() == "http" {
             // Plain http is for this machine only, so never through a proxy.
             http = http.no_proxy();
@@ -584,7 +589,8 @@ fn call(request: RequestBuilder) -> Result<Value, Failure> {
     let (status, url) = (response.status(), response.url().clone());
     let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
     // No server may put us to sleep for longer than an hour.
-    let retry_after = header("retry-after").and_then(|value| retry_after(&value, unix_time())).map(|wait| wait.min(SECOND * 3600));
+    let retry_after =
+        header("retry-after").and_then(|value| retry_after(&value, unix_time())).map(|wait| wait.min(SECOND * 3600));
     let request_id = header("x-request-id");
     let mut body = Vec::new();
     let read = response.take(BODY_LIMIT + 1).read_to_end(&mut body);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Longest file, in lines, tests included: more wants splitting.
+/// Longest file of `src`, in lines, its unit tests included: more wants splitting.
 const MOST_LINES: usize = 480;
 
 fn sources(under: &str) -> Vec<(PathBuf, String)> {

@@ -135,7 +135,7 @@ async function drive(name, operation, items) {
   await settled();
   const sums = lines.slice(from).filter((line) => line.route);
   const mean = (member) => sums.reduce((total, line) => total + line.cost[member], 0) / Math.max(1, sums.length);
-  return { name, rate: (done / wall) * 1000, cpu: used / Math.max(1, done), wrong, rows: mean("rows"), trips: mean("d1_trips"), objects: mean("objects"), kv: mean("kv") };
+  return { name, rate: (done / wall) * 1000, cpu: used / Math.max(1, done), wrong, rows: mean("rows"), trips: mean("d1_trips"), statements: mean("d1_statements"), objects: mean("objects"), kv: mean("kv") };
 }
 
 // --- The paths -----------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ rmSync(state, { recursive: true, force: true });
 const [empty] = paths;
 const number = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits) : "n/a");
 console.log(`\n${lanes} requests at a time, ${seconds} s each; CPU is workerd's, per operation\n`);
-console.log("path                    ops/s   CPU ms  above empty   rows  D1 trips  objects    KV");
+console.log("path                    ops/s   CPU ms  above empty   rows  D1 trips  D1 statements  objects    KV");
 for (const path of paths) {
   const cells = [
     path.name.padEnd(21),
@@ -195,6 +195,7 @@ for (const path of paths) {
     `${number(path.cpu - empty.cpu, 2)} (${number(path.cpu / empty.cpu, 1)}x)`.padStart(14),
     number(path.rows, 2).padStart(6),
     number(path.trips, 2).padStart(9),
+    number(path.statements, 2).padStart(14),
     number(path.objects, 2).padStart(8),
     number(path.kv, 3).padStart(6),
   ];
@@ -209,7 +210,7 @@ const bundle = readdirSync(BUILD)
   .reduce((total, file) => total + gzipSync(readFileSync(join(BUILD, file)), { level: 9 }).length, 0);
 const budgets = [
   ["pending poll: rows", by("pending poll").rows, 0],
-  ["pending poll: D1 round trips, client cached", by("pending poll").trips, 0.05],
+  ["pending poll: D1 statements, client cached", by("pending poll").statements, 0.05],
   ["pending poll: object requests", by("pending poll").objects, 1],
   ["a poll that is too early: rows", Math.max(...grown.map((line) => line.cost.rows)), 1],
   ["refresh: rows", by("refresh").rows, 1],

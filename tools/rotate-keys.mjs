@@ -20,7 +20,15 @@ if (!file) {
 }
 const { url, control, token, publishLead } = JSON.parse(readFileSync(file, "utf8"));
 
+// A successor that waits for its turn is what a rotation makes: a second one would not come sooner.
+const WAITING = "SELECT kid FROM signing_keys WHERE sign_from > ?1";
+
 try {
+  const waiting = await call(control, "d1", { sql: WAITING, params: [Date.now()] }, token);
+  if (waiting.length > 0) {
+    console.error(`latchkey: new keys are published already and sign within ${publishLead} s (KEY_PUBLISH_LEAD); nothing was changed`);
+    process.exit(1);
+  }
   await call(control, "d1", { sql: STOP_SOON, params: [Date.now(), publishLead * 1000] }, token);
   await call(control, "cron", {}, token);
   const keys = await call(control, "d1", { sql: PUBLISHED, params: [Date.now()] }, token);

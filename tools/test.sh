@@ -31,7 +31,7 @@ step "clippy, native" cargo clippy --quiet "${native[@]}" --all-targets -- -D wa
 step "clippy, Wasm" cargo clippy --quiet --target wasm32-unknown-unknown --lib -- -D warnings || true
 [ "${1:-}" != lint ] || { finish; exit; }
 
-step "rings 1 and 2: rules, vectors, shape" cargo test "${native[@]}" --lib --test arch --test protocol || true
+step "rings 1 and 2: rules, vectors, shape" cargo test "${native[@]}" --lib --bins --example device --test arch --test protocol || true
 # The last ring runs the built Worker, the seed tool and the example program.
 step "the Worker" make --no-print-directory build &&
   step "the seed tool and the example" cargo build "${native[@]}" --bin latchkey-seed --example device &&

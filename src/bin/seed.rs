@@ -93,6 +93,9 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
     let mut faults = claim_faults(&user.claims);
     let login = login_name(&user.login);
     let hash = PasswordHash::create(&Secret::new(user.password.clone()), &mut System);
+    if user.password.is_empty() || hash.is_none() {
+        faults.push("password: 1 to 1024 bytes".to_owned());
+    }
     if login.is_none() {
         faults.push("login: 1 to 254 characters without control characters".to_owned());
     }
@@ -177,4 +180,25 @@ fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec
 /// escapes already or are refused before.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(json: &str) -> Vec<String> {
+        let (mut sql, mut faults) = (String::new(), Vec::new());
+        statements(&parse(json).unwrap(), &mut sql, &mut faults);
+        assert_eq!(sql.is_empty(), !faults.is_empty(), "{sql}");
+        faults
+    }
+
+    #[test]
+    fn nothing_is_dropped_in_silence() {
+        let long = "x".repeat(1025);
+        assert_eq!(faults(&format!(r#"{{"users":[{{"login":"a","password":"{long}"}}]}}"#)).len(), 1);
+        assert_eq!(faults(r#"{"users":[{"login":" ","password":"","claims":{"name":1}}]}"#).len(), 3);
+        assert_eq!(faults(r#"{"users":[{"login":"o'hara","password":"p","claims":{"name":"O'Hara"}}]}"#), [""; 0]);
+        assert_eq!(faults(r#"{"clients":[{"client_id":"a b","client_naem":"x"}]}"#).len(), 3);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use js_sys::{Reflect, Uint8Array};
 use serde::Serialize;
@@ -23,7 +24,7 @@ use crate::protocol::time::{Seconds, Timestamp};
 
 thread_local! {
     /// The rows as this isolate last read them. Plain data; imported keys are kept beside by `kid`.
-    static ROWS: RefCell<Option<(Timestamp, Vec<StoredKey>)>> = const { RefCell::new(None) };
+    static ROWS: RefCell<Option<(Timestamp, Rc<[StoredKey]>)>> = const { RefCell::new(None) };
     static IMPORTED: RefCell<HashMap<(String, Use), CryptoKey>> = RefCell::new(HashMap::new());
 }
 
@@ -61,7 +62,7 @@ impl Signers {
 impl Signer {
     async fn ready(ctx: &Ctx, rows: &[StoredKey], alg: Alg) -> Result<Self, Fault> {
         let nobody = || Fault::Broken(format!("no {} key may sign now", alg.name()));
-        let kid = signer(&records(rows), alg, ctx.now).map(|record| record.kid.clone()).ok_or_else(nobody)?;
+        let kid = signer(records(rows), alg, ctx.now).map(|record| record.kid.clone()).ok_or_else(nobody)?;
         let row = rows.iter().find(|row| row.record.kid == kid).ok_or_else(nobody)?;
         Ok(Self { alg, key: private_key(ctx, row).await?, kid })
     }
@@ -108,13 +109,13 @@ pub async fn have_keys(ctx: &Ctx) -> Result<(), Fault> {
 /// The JWK Set as it stands in the database now; the first keys are made here.
 pub async fn current_jwks(ctx: &Ctx) -> Result<String, Fault> {
     ROWS.set(None);
-    Ok(jwks(&records(&rows(ctx).await?), ctx.now).to_string())
+    Ok(jwks(records(&rows(ctx).await?), ctx.now).to_string())
 }
 
 /// The cron's work on keys: successors and postponements, the whole JWKS to KV every time, and
 /// wrappings by the active key. What is published does not wait for a row that cannot be unwrapped.
 pub async fn maintain(ctx: &Ctx) -> Result<(), Fault> {
-    let before = records(&signing_keys::all(ctx).await?);
+    let before: Vec<KeyRecord> = records(&signing_keys::all(ctx).await?).cloned().collect();
     let seen = kids(published::jwks(ctx).await?.as_deref().unwrap_or_default());
     for chore in chores(&before, &seen, &ctx.config.settings, ctx.now) {
         match chore {
@@ -130,9 +131,8 @@ pub async fn maintain(ctx: &Ctx) -> Result<(), Fault> {
             }
         }
     }
-    let rows = signing_keys::all(ctx).await?;
-    remember(ctx, &rows);
-    published::put_jwks(ctx, &jwks(&records(&rows), ctx.now).to_string()).await?;
+    let rows = remember(ctx, signing_keys::all(ctx).await?);
+    published::put_jwks(ctx, &jwks(records(&rows), ctx.now).to_string()).await?;
     let mut outcome = Ok(());
     for row in rows.iter().filter(|row| Sealer::key_number(&row.wrapped) != Some(ctx.config.ring.active())) {
         outcome = rewrap(ctx, row).await.and(outcome);
@@ -145,21 +145,22 @@ async fn rewrap(ctx: &Ctx, row: &StoredKey) -> Result<(), Fault> {
     signing_keys::run(ctx, signing_keys::rewrap(row.record.alg, row.record.number, &row.wrapped, &after)).await
 }
 
-fn records(rows: &[StoredKey]) -> Vec<KeyRecord> {
-    rows.iter().map(|row| row.record.clone()).collect()
+fn records(rows: &[StoredKey]) -> impl Iterator<Item = &KeyRecord> {
+    rows.iter().map(|row| &row.record)
 }
 
 /// The rows, read again when this isolate's copy is too old; the first set is made here.
-async fn rows(ctx: &Ctx) -> Result<Vec<StoredKey>, Fault> {
+async fn rows(ctx: &Ctx) -> Result<Rc<[StoredKey]>, Fault> {
     let age = Seconds(ctx.config.settings.key_cache).millis();
-    let young = ROWS
-        .with_borrow(|rows| rows.as_ref().filter(|(at, _)| (0..age).contains(&ctx.now.since(*at))).map(|(_, rows)| rows.clone()));
+    let young = ROWS.with_borrow(|rows| {
+        rows.as_ref().filter(|(at, _)| (0..age).contains(&ctx.now.since(*at))).map(|(_, rows)| Rc::clone(rows))
+    });
     if let Some(rows) = young {
         return Ok(rows);
     }
     let mut rows = signing_keys::all(ctx).await?;
     if Alg::ALL.iter().any(|alg| !rows.iter().any(|row| row.record.alg == *alg)) {
-        let records = records(&rows);
+        let records: Vec<KeyRecord> = records(&rows).cloned().collect();
         let mut keys = Vec::new();
         for chore in chores(&records, &[], &ctx.config.settings, ctx.now) {
             if let Chore::Create { alg, number: number @ 1, schedule } = chore {
@@ -168,13 +169,14 @@ async fn rows(ctx: &Ctx) -> Result<Vec<StoredKey>, Fault> {
         }
         rows = signing_keys::insert(ctx, &keys).await?;
     }
-    remember(ctx, &rows);
-    Ok(rows)
+    Ok(remember(ctx, rows))
 }
 
-fn remember(ctx: &Ctx, rows: &[StoredKey]) {
-    ROWS.set(Some((ctx.now, rows.to_vec())));
+fn remember(ctx: &Ctx, rows: Vec<StoredKey>) -> Rc<[StoredKey]> {
+    let rows: Rc<[StoredKey]> = rows.into();
+    ROWS.set(Some((ctx.now, Rc::clone(&rows))));
     IMPORTED.with_borrow_mut(|imported| imported.retain(|(kid, _), _| rows.iter().any(|row| row.record.kid == *kid)));
+    rows
 }
 
 async fn generate(ctx: &Ctx, alg: Alg, number: u32, schedule: crate::protocol::keys::Schedule) -> Result<StoredKey, Fault> {

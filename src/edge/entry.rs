@@ -43,6 +43,8 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
         Ok(ctx) => routes::answer(&ctx, &mut request, &mut line).await,
         Err(fault) => unconfigured(fault, &request_id, &mut line),
     };
+    // In every answer, so that whoever reports one names its line in the log.
+    let response = response.header("x-request-id", request_id.as_str());
     line.status = response.status;
     line.duration = ctx::now().since(began);
     line.write(&request_id, &meter);

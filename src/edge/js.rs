@@ -3,16 +3,16 @@
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{JsCast as _, JsValue};
 
-/// The Worker's variables and secrets: every string, and whatever stands under a name in `settings`
-/// as JSON, for the platform takes numbers and objects as variables too.
+/// The Worker's variables and secrets: every string, number and boolean, and whatever else stands under
+/// a name in `settings` as JSON, for the platform takes objects as variables too.
 pub fn variables(env: &JsValue, settings: &[&str]) -> Vec<(String, String)> {
     let Some(env) = env.dyn_ref::<Object>() else {
         return Vec::new();
     };
     let variable = |name: JsValue| {
         let (value, name) = (Reflect::get(env, &name).ok()?, name.as_string()?);
-        let as_json =
-            || settings.contains(&name.as_str()).then(|| js_sys::JSON::stringify(&value).ok()).flatten().map(String::from);
+        let is_variable = value.as_f64().is_some() || value.as_bool().is_some() || settings.contains(&name.as_str());
+        let as_json = || js_sys::JSON::stringify(&value).ok().filter(|_| is_variable).map(String::from);
         let text = value.as_string().or_else(as_json)?;
         Some((name, text))
     };

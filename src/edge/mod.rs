@@ -1,5 +1,5 @@
 //! The room that touches the platform: routes, handlers, D1, KV, Durable Objects, `WebCrypto`, logs.
-//! It decides nothing; every rule is in `protocol`.
+//! Rules are in `protocol`; this room asks them.
 
 mod crypto;
 mod ctx;

@@ -1,4 +1,5 @@
-//! KV: the JWKS at the edge. Public and stale by nature, so nothing is ever decided by it.
+//! KV: the JWKS at the edge. Public and stale by nature: no request is decided by it. Only the cron looks
+//! at what readers see, to postpone a key that they cannot see yet.
 
 use super::ctx::Ctx;
 use super::failure::Fault;

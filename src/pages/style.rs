@@ -3,6 +3,7 @@
 //! Every colour is named here, so that the contrast of each pair that meets on a page is tested.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 /// Red, green and blue.
 type Rgb = [u8; 3];
@@ -78,7 +79,11 @@ pub fn style(color: [u8; 3]) -> String {
 /// Address of the stylesheet. It changes with what is in it, so that a browser may keep what it
 /// has for ever and still never shows a new page in an old style.
 pub fn style_href(color: [u8; 3]) -> String {
-    format!("/style.css?v={:016x}", fnv1a(style(color).as_bytes()))
+    // Each page names it, and a realm has one colour: rendered and hashed once.
+    static LAST: OnceLock<(Rgb, String)> = OnceLock::new();
+    let href = || format!("/style.css?v={:016x}", fnv1a(style(color).as_bytes()));
+    let (last, text) = LAST.get_or_init(|| (color, href()));
+    if *last == color { text.clone() } else { href() }
 }
 
 fn scheme(css: &mut String, palette: &Palette, color: Rgb) {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::{OwnedId, UserId};
+use super::refresh::{Family, Gate, Why};
 use super::scope::Scope;
 use super::seal::sealed_json;
 use super::secret::SecretHash;
@@ -31,10 +32,10 @@ pub struct DeviceCode {
 sealed_json!(DeviceCode, "device code");
 
 impl DeviceCode {
-    /// The latest instant at which anything but `expired_token` can be the answer: an approved flow
-    /// stays collectable for two of its intervals.
-    pub const fn ends_at(&self) -> Timestamp {
-        self.expires_at.plus(Seconds(2 * MAX_INTERVAL.0))
+    /// The latest instant at which anything but `expired_token` can be the answer: an approved flow is
+    /// collectable for two of its intervals, and what was collected then for `repeat` more.
+    pub const fn ends_at(&self, repeat: Seconds) -> Timestamp {
+        self.expires_at.plus(MAX_INTERVAL).plus(MAX_INTERVAL).plus(repeat)
     }
 }
 
@@ -60,6 +61,8 @@ pub struct Flow {
     pub expires_at: Timestamp,
     /// Approval closes so long before that.
     pub approval_margin: Seconds,
+    /// What was collected may be had again for so long.
+    pub repeat: Seconds,
     /// Where it stands.
     pub state: State,
 }
@@ -191,6 +194,10 @@ pub enum Answer {
         approval: Approval,
         /// Resources asked for.
         resources: Vec<String>,
+        /// Coarse place of the device's request.
+        place: String,
+        /// The time to collect is over: only what was collected before may be had again.
+        late: bool,
     },
 }
 
@@ -225,6 +232,11 @@ impl Flow {
         matches!(self.state, State::Pending { .. }) && now < self.expires_at.minus(self.approval_margin)
     }
 
+    /// Nobody asks for it any more from here on.
+    pub const fn kept_until(&self) -> Timestamp {
+        self.expires_at.plus(MAX_INTERVAL).plus(MAX_INTERVAL).plus(self.repeat)
+    }
+
     /// When a poll is answered `expired_token`: at expiry, or two intervals later once a user
     /// answered, for a user who read "done" must not be followed by "expired".
     fn ends_at(&self) -> Timestamp {
@@ -234,6 +246,24 @@ impl Flow {
             State::Denied { .. } => self.expires_at.plus(Seconds(2 * MAX_INTERVAL.0)),
         }
     }
+}
+
+/// Whether a grant may be answered to a poll: it is this client's, as new as when it was inserted, and
+/// alive. However many polls race for one approval, they all find the same row.
+pub fn collectable(family: &Family, gate: &Gate, client: &str, repeat: Seconds, now: Timestamp) -> Result<(), Why> {
+    if family.client != client {
+        return Err(Why::ForeignClient);
+    }
+    if family.revoked_at.is_some() {
+        return Err(Why::Revoked);
+    }
+    if let Some(why) = gate.refusal() {
+        return Err(why);
+    }
+    if family.generation != 0 || now.since(family.created_at) >= repeat.millis() {
+        return Err(Why::Collected);
+    }
+    Ok(())
 }
 
 fn approve(flow: Flow, pace: Pace, approval: Approval, now: Timestamp) -> (Option<Flow>, Pace, Answer) {
@@ -263,17 +293,16 @@ fn deny(flow: Flow, pace: Pace, user: UserId, now: Timestamp) -> (Option<Flow>, 
 }
 
 fn poll(flow: Flow, pace: Pace, attempt: String, now: Timestamp) -> (Option<Flow>, Pace, Answer) {
-    if now >= flow.ends_at() {
-        return (None, pace, Answer::Expired);
-    }
-    let interval = match &flow.state {
+    let late = now >= flow.ends_at();
+    let interval = match flow.state {
         // Never throttled once answered: an impatient client collects at once.
         State::Approved(approval) => {
-            let answer = Answer::Granted { approval: approval.clone(), resources: flow.resources.clone() };
+            let answer = Answer::Granted { approval, resources: flow.resources, place: flow.place, late };
             return (None, pace, answer);
         }
+        _ if late => return (None, pace, Answer::Expired),
         State::Denied { .. } => return (None, pace, Answer::Denied),
-        State::Pending { interval } => *interval,
+        State::Pending { interval } => interval,
     };
     if let Some((_, was_early)) = pace.answered.as_ref().filter(|(answered, _)| *answered == attempt) {
         let answer = if *was_early { Answer::SlowDown } else { Answer::Pending };
@@ -311,12 +340,13 @@ mod tests {
             created_at: Timestamp::from_millis(1),
             expires_at: Timestamp::from_millis(2),
             approval_margin: Seconds(30),
+            repeat: Seconds(120),
             state: State::Pending { interval: Seconds(5) },
         };
         assert_eq!(
             serde_json::to_string(&flow).unwrap(),
             "{\"instance\":\"i\",\"client\":\"c\",\"secret\":\"BDpxh3TFcr2KJa2-sb_NXAJWrhHOz5-cP5JdDlK-r4k\",\"scope\":\"a\",\"resources\":[],\
-             \"place\":\"Bern, CH\",\"created_at\":1,\"expires_at\":2,\"approval_margin\":30,\"state\":{\"state\":\"pending\",\"interval\":5}}"
+             \"place\":\"Bern, CH\",\"created_at\":1,\"expires_at\":2,\"approval_margin\":30,\"repeat\":120,\"state\":{\"state\":\"pending\",\"interval\":5}}"
         );
         let approval = Approval {
             user: user.clone(),

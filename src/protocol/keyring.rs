@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::secret::{Secret, from_base64url};
 
-/// Fewest and most root secrets that may be given.
+/// Most root secrets that may be given.
 const MAX_KEYS: usize = 8;
 
 /// Root secrets by number. The active one seals, all of them open.

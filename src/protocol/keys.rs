@@ -86,13 +86,13 @@ pub struct WrappedKey {
 sealed_json!(WrappedKey, "signing key");
 
 /// The key that signs for an algorithm: of those that may, the newest.
-pub fn signer(keys: &[KeyRecord], alg: Alg, now: Timestamp) -> Option<&KeyRecord> {
-    keys.iter().filter(|key| key.alg == alg && key.schedule.may_sign(now)).max_by_key(|key| key.number)
+pub fn signer<'a>(keys: impl IntoIterator<Item = &'a KeyRecord>, alg: Alg, now: Timestamp) -> Option<&'a KeyRecord> {
+    keys.into_iter().filter(|key| key.alg == alg && key.schedule.may_sign(now)).max_by_key(|key| key.number)
 }
 
 /// The JWK Set (RFC 7517 5): public members only, a distinct `kid` each.
-pub fn jwks(keys: &[KeyRecord], now: Timestamp) -> Value {
-    let mut published: Vec<&KeyRecord> = keys.iter().filter(|key| key.schedule.is_published(now)).collect();
+pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a KeyRecord>, now: Timestamp) -> Value {
+    let mut published: Vec<&KeyRecord> = keys.into_iter().filter(|key| key.schedule.is_published(now)).collect();
     published.sort_by_key(|key| (key.alg, key.number));
     let keys: Vec<Value> = published
         .into_iter()
@@ -307,7 +307,7 @@ mod tests {
         let mut k = key(Alg::ES256, 1, Schedule::first(at(0), &settings));
         k.public_jwk =
             public_members(&json!({"kty": "EC", "crv": "P-256", "x": "x", "y": "y", "d": "secret", "key_ops": ["sign"]}));
-        let set = jwks(&[k], at(1));
+        let set = jwks([&k], at(1));
         assert_eq!(
             set,
             json!({"keys": [{"kty": "EC", "crv": "P-256", "x": "x", "y": "y", "alg": "ES256", "use": "sig", "kid": "ES256-1"}]})

@@ -117,6 +117,8 @@ pub enum Why {
     Revoked,
     /// A generation that was never reached: the database was restored to before it.
     Ahead,
+    /// A device code whose tokens were collected, and refreshed since or too long ago to be repeated.
+    Collected,
     /// Unused for too long.
     Idle,
     /// Too old.
@@ -138,6 +140,7 @@ impl Why {
             Self::ForeignClient => "foreign client",
             Self::Revoked => "revoked",
             Self::Ahead => "generation ahead of the database",
+            Self::Collected => "collected before",
             Self::Idle => "idle for too long",
             Self::TooOld => "absolute lifetime over",
             Self::UserDisabled => "user disabled",

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 /// Whether a URL may be an issuer or endpoint base: https, or plain http on a loopback host for
-/// development (RFC 8414 2: no query, no fragment), without a trailing slash.
+/// development (RFC 8414 2: no query, no fragment), without a path.
 pub fn is_issuer(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else {
         return false;

@@ -31,7 +31,8 @@ fn assert_ours(answer: &Answer) {
 /// obedient client would look like theft.
 #[tokio::test]
 async fn a_realm_without_signing_keys_rotates_nothing() {
-    let fixture = Setup::default().var("KEY_CACHE", "1").seed(&json!({ "clients": [client("patient", &json!({}))] })).start().await;
+    let fixture =
+        Setup::default().var("KEY_CACHE", "1").seed(&json!({ "clients": [client("patient", &json!({}))] })).start().await;
     let api = Api::public(&fixture.a, "patient");
     let person = Person::ada(&fixture.a).await;
     let tokens = api.signed_in(&person).await;
@@ -64,7 +65,8 @@ async fn a_refresh_refused_for_what_the_client_lost_rotates_nothing() {
     let tokens = api.poll(&sign_in).await;
     assert_eq!(crate::support::claims(&tokens.member("access_token"))["aud"], "https://second.example");
 
-    let set = "UPDATE clients SET metadata = json_set(metadata, '$.resources', json(?1)), version = version + 1 WHERE id = 'moving'";
+    let set =
+        "UPDATE clients SET metadata = json_set(metadata, '$.resources', json(?1)), version = version + 1 WHERE id = 'moving'";
     fixture.d1(set, &[r#"["https://api.example"]"#.into()]).await;
     let refused = api.refresh(&tokens.member("refresh_token")).await;
     assert_eq!((refused.status, refused.error().as_str()), (400, "invalid_target"));

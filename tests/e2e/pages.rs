@@ -1,6 +1,6 @@
 //! The pages as a browser without scripts sees them: headers and cookies, sign-in and sign-out, budgets
 //! of guesses, and the way of a user code from the link to the yes or no.
-#![expect(clippy::unwrap_used, reason = "a broken step fails the test by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
 mod budgets;
 mod codes;
@@ -60,6 +60,13 @@ fn setup() -> Setup {
 fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
     FIXTURE.get_or_init(|| setup().start_now())
+}
+
+/// One where everything is over soon.
+fn hasty() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    let settings = [("DEVICE_CODE_LIFETIME", "8"), ("DEVICE_APPROVAL_MARGIN", "5"), ("FORM_LIFETIME", "5")];
+    FIXTURE.get_or_init(|| settings.into_iter().fold(setup(), |setup, (name, value)| setup.var(name, value)).start_now())
 }
 
 /// The realm's root secrets, to look into what is sealed and to make what no browser could.

@@ -1,7 +1,8 @@
 //! RFC 8628 as properties of `device::step`.
 
-use latchkey::protocol::device::{Answer, Approval, Flow, MAX_INTERVAL, Message, Pace, State, step};
+use latchkey::protocol::device::{Answer, Approval, Flow, MAX_INTERVAL, Message, Pace, State, collectable, step};
 use latchkey::protocol::ids::{Entropy, OwnedId, UserId};
+use latchkey::protocol::refresh::{Family, Gate, Why};
 use latchkey::protocol::scope::Scope;
 use latchkey::protocol::secret::SecretHash;
 use latchkey::protocol::time::{Seconds, Timestamp};
@@ -40,6 +41,7 @@ fn flow() -> Flow {
         created_at: Timestamp::EPOCH,
         expires_at: Timestamp::EPOCH,
         approval_margin: Seconds(30),
+        repeat: Seconds(120),
         state: State::Pending { interval: Seconds(5) },
     }
 }
@@ -263,8 +265,8 @@ fn approval_closes_before_expiry_and_collection_stays_open_after_it() {
     let mut object = Object::started();
     assert!(matches!(object.send(Message::Look, 569_999), Answer::Open { .. }));
     assert!(matches!(object.send(approve(0), 569_999), Answer::Settled { grant: Some(_) }));
-    assert!(matches!(object.send(poll(), 609_999), Answer::Granted { .. }));
-    assert!(matches!(object.send(poll(), 610_000), Answer::Expired));
+    assert!(matches!(object.send(poll(), 609_999), Answer::Granted { late: false, .. }));
+    assert!(matches!(object.send(poll(), 610_000), Answer::Granted { late: true, .. }), "only to be had again from here on");
     assert!(matches!(late.send(poll(), 600_000), Answer::Expired));
 }
 
@@ -320,4 +322,17 @@ fn a_poll_that_the_worker_sends_twice_counts_once() {
     assert!(matches!(twice(&mut object, 0), (Answer::Pending, Answer::Pending)));
     assert!(matches!(twice(&mut object, 1_000), (Answer::SlowDown, Answer::SlowDown)));
     assert_eq!((object.interval(), object.writes), (Some(10), 1));
+}
+
+#[test]
+fn what_may_be_collected_again() {
+    let family = Family { client: "c".into(), generation: 0, rotated_at: at(0), created_at: at(0), revoked_at: None };
+    let gate = Gate { user_enabled: true, client_enabled: true, after_not_before: true, consented: true };
+    let may = |family: &Family, gate: &Gate, client, millis| collectable(family, gate, client, Seconds(120), at(millis));
+    assert_eq!(may(&family, &gate, "c", 119_999), Ok(()));
+    assert_eq!(may(&family, &gate, "c", 120_000), Err(Why::Collected));
+    assert_eq!(may(&family, &gate, "x", 0), Err(Why::ForeignClient));
+    assert_eq!(may(&Family { generation: 1, ..family.clone() }, &gate, "c", 0), Err(Why::Collected));
+    assert_eq!(may(&Family { revoked_at: Some(at(1)), ..family.clone() }, &gate, "c", 2), Err(Why::Revoked));
+    assert_eq!(may(&family, &Gate { user_enabled: false, ..gate }, "c", 0), Err(Why::UserDisabled));
 }

@@ -217,7 +217,9 @@ const open = (Class) =>
           return new Response(String(error), { status: 500 });
         }
       };
-      return new Proxy(object, { get: (of, key, receiver) => (key === "fetch" ? fetch : Reflect.get(of, key, receiver)) });
+      // The object knows itself only without the proxy, so what the platform calls must not see this one.
+      const own = { __proto__: null, fetch, alarm: () => object.alarm() };
+      return new Proxy(object, { get: (of, key, receiver) => own[key] ?? Reflect.get(of, key, receiver) });
     },
   });
 

@@ -3,15 +3,14 @@
 use crate::edge::crypto::Signers;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
-use crate::edge::handlers::token::{Issue, unopened};
+use crate::edge::handlers::issue::{Issue, unopened};
 use crate::edge::objects::device_flow;
 use crate::edge::store::clients;
 use crate::edge::store::grants::{self, NewGrant, Outcome};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
 use crate::protocol::client_auth::ClientCredentials;
-use crate::protocol::device::{Answer, Approval, DeviceCode, Message};
+use crate::protocol::device::{Answer, Approval, DeviceCode, Message, collectable};
 use crate::protocol::error::{Code, OAuthError};
-use crate::protocol::refresh::Why;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::{Secret, SecretHash};
 use crate::protocol::time::Seconds;
@@ -22,6 +21,7 @@ use crate::protocol::token::{audience, check_grant_type};
 /// 1. Open the device code: a bogus one dies here, an expired one answers `expired_token` for ever.
 /// 2. Ask the flow, in one message. It keeps the pace and writes only when the interval grows.
 /// 3. Approved: decide scope and audience, then one batch asks the gate and inserts the grant.
+///    When the time to collect is over, a grant that was collected before is only read.
 /// 4. A grant that is there and new, however many polls raced for it, is answered; anything else is
 ///    `invalid_grant`, and nothing is revoked.
 pub async fn redeem(
@@ -33,7 +33,7 @@ pub async fn redeem(
 ) -> Result<Issue, Failure> {
     // 1
     let code: DeviceCode = ctx.config.sealer().open(device_code.expose()).map_err(|error| unopened(error, "device code"))?;
-    if ctx.now >= code.ends_at() {
+    if ctx.now >= code.ends_at(repeat(ctx)) {
         return Err(expired().into());
     }
     // 2
@@ -42,8 +42,8 @@ pub async fn redeem(
         secret: SecretHash::of(code.secret.as_bytes()),
         attempt: ctx.request_id.clone(),
     };
-    let (approval, approved_resources) = match device_flow::send(ctx, &code.flow, &message).await? {
-        Answer::Granted { approval, resources } => (approval, resources),
+    let (approval, approved_resources, place, late) = match device_flow::send(ctx, &code.flow, &message).await? {
+        Answer::Granted { approval, resources, place, late } => (approval, resources, place, late),
         Answer::Pending => return Err(OAuthError::new(Code::AuthorizationPending, "the user has not answered yet").into()),
         Answer::SlowDown => {
             return Err(OAuthError::new(Code::SlowDown, "polled too early: wait 5 seconds longer each time").into());
@@ -67,24 +67,32 @@ pub async fn redeem(
             decided(ctx, &client, &approval, &approved_resources, asked)?
         }
     };
-    let mut outcome = insert(ctx, &client, &approval, &approved_resources, &decision.scope).await?;
-    if outcome.grant.is_none()
-        && let Some(now) = outcome.client.take_if(|now| now.version != client.version)
-    {
-        // The client changed since this isolate read it: authenticate and decide again, once.
-        clients::remember(now.clone(), ctx.now);
-        credentials.authenticate(Some(&now), ctx.now)?;
-        check_grant_type(&now, DEVICE_CODE)?;
-        decision = decided(ctx, &now, &approval, &approved_resources, asked)?;
-        client = now;
-        outcome = insert(ctx, &client, &approval, &approved_resources, &decision.scope).await?;
-    }
+    let grant = if late {
+        grants::by_id(ctx, &approval.user, &approval.grant).await?.ok_or(expired())?
+    } else {
+        let new = |scope: &Scope| Redemption {
+            approval: &approval,
+            resources: &approved_resources,
+            place: &place,
+            scope: scope.clone(),
+        };
+        let mut outcome = new(&decision.scope).insert(ctx, &client).await?;
+        if outcome.grant.is_none()
+            && let Some(now) = outcome.client.take_if(|now| now.version != client.version)
+        {
+            // The client changed since this isolate read it: authenticate and decide again, once.
+            clients::remember(now.clone(), ctx.now);
+            credentials.authenticate(Some(&now), ctx.now)?;
+            check_grant_type(&now, DEVICE_CODE)?;
+            decision = decided(ctx, &now, &approval, &approved_resources, asked)?;
+            client = now;
+            outcome = new(&decision.scope).insert(ctx, &client).await?;
+        }
+        outcome.grant.ok_or(OAuthError::invalid_grant("the gate is shut"))?
+    };
     // 4
-    let grant = outcome.grant.ok_or(OAuthError::invalid_grant("the gate is shut"))?;
-    let is_new = grant.family.generation == 0 && ctx.now.since(grant.family.created_at) < repeat(ctx).millis();
-    if grant.family.client != client.id || !is_new || !grant.is_live() {
-        let why = grant.gate.refusal().map_or("collected before, or revoked", Why::word);
-        return Err(OAuthError::invalid_grant(why).into());
+    if let Err(why) = collectable(&grant.family, &grant.gate, &client.id, repeat(ctx), ctx.now) {
+        return Err(OAuthError::invalid_grant(why.word()).into());
     }
     let scope = granted(&grant.granted_scope, &decision.scope);
     Ok(Issue { grant, client, scope, audience: decision.audience, generation: 0, signers })
@@ -112,22 +120,35 @@ fn decided(
     Ok(Decision { scope, audience })
 }
 
-async fn insert(ctx: &Ctx, client: &Client, approval: &Approval, approved: &[String], scope: &Scope) -> Result<Outcome, Fault> {
-    // Without a refresh token the row only has to outlive its access token.
-    let lifetime = if client.may_use(REFRESH_TOKEN) {
-        client.metadata.refresh_absolute_lifetime
-    } else {
-        client.access_token_lifetime(&ctx.config)
-    };
-    let new = NewGrant {
-        approval,
-        client,
-        granted_scope: scope,
-        resources: approved,
-        name: &client.metadata.client_name,
-        expires_at: ctx.now.plus(lifetime),
-    };
-    grants::redeem(ctx, &new).await
+/// A grant about to be inserted.
+struct Redemption<'a> {
+    approval: &'a Approval,
+    resources: &'a [String],
+    place: &'a str,
+    scope: Scope,
+}
+
+impl Redemption<'_> {
+    async fn insert(&self, ctx: &Ctx, client: &Client) -> Result<Outcome, Fault> {
+        // Without a refresh token the row only has to outlive its access token.
+        let lifetime = if client.may_use(REFRESH_TOKEN) {
+            client.metadata.refresh_absolute_lifetime
+        } else {
+            client.access_token_lifetime(&ctx.config)
+        };
+        // Twenty kiosks of one client are told apart by where they are, until their owner names them.
+        let parts = [client.metadata.client_name.as_str(), self.place];
+        let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        let new = NewGrant {
+            approval: self.approval,
+            client,
+            granted_scope: &self.scope,
+            resources: self.resources,
+            name: &name,
+            expires_at: ctx.now.plus(lifetime),
+        };
+        grants::redeem(ctx, &new).await
+    }
 }
 
 /// So long after collection the same tokens may be collected again.

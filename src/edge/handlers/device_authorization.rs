@@ -64,6 +64,7 @@ pub async fn start(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
         created_at: ctx.now,
         expires_at: ctx.now.plus(lifetime),
         approval_margin: Seconds(settings.device_approval_margin),
+        repeat: Seconds(settings.device_repeat),
         state: State::Pending { interval: Seconds(settings.device_interval) },
     };
     for _ in 0..DRAWS {

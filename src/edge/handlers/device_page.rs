@@ -3,9 +3,10 @@
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::browser::{Browser, is_fresh, minutes, posted, realm, sealed_form};
+use crate::edge::handlers::guess::Guess;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::objects::{device_flow, throttle};
+use crate::edge::objects::device_flow;
 use crate::edge::store::sessions::SignedIn;
 use crate::edge::store::{clients, grants};
 use crate::pages::{self, ApprovalError, CodeError};
@@ -18,7 +19,7 @@ use crate::protocol::form::Form;
 use crate::protocol::ids::OwnedId;
 use crate::protocol::scope::Scope;
 use crate::protocol::session::{ApprovalForm, CodeForm, Next, PrefilledCode, UndoForm};
-use crate::protocol::throttle::{Claim, Kept, wait_seconds};
+use crate::protocol::throttle::wait_seconds;
 use crate::protocol::time::{Seconds, Timestamp};
 use crate::protocol::uri::origin;
 use crate::protocol::user_code::UserCode;
@@ -71,7 +72,7 @@ pub async fn submit_code(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) 
         return Ok(not_found());
     };
     // 2
-    let guess = Guess::of(ctx, &signed_in);
+    let guess = guess(ctx, &signed_in);
     if let Some(wait) = guess.reserve(ctx).await? {
         "too many wrong codes".clone_into(&mut line.detail);
         let throttled = CodeError::Throttled { minutes: minutes(wait) };
@@ -258,8 +259,8 @@ fn stale_sign_in(ctx: &Ctx, browser: &Browser, client: &Client, signed_in: &Sign
 
 /// The country of a place in words. Cities are not compared: a phone and a computer in one house are
 /// often told apart by them, and a warning that is always there is none.
-fn country(place: &str) -> &str {
-    place.rsplit(", ").next().unwrap_or_default()
+fn country(place: &str) -> Option<&str> {
+    place.rsplit_once(", ").map(|(_, country)| country).or(Some(place)).filter(|country| country.len() == 2)
 }
 
 fn is_ticked(form: &Form, scope: &str) -> bool {
@@ -320,7 +321,7 @@ fn approval_page(
         now: seconds(ctx.now),
         device_place: Some(asked.place.as_str()).filter(|place| known(place)),
         browser_place: Some(here.as_str()).filter(|place| known(place)),
-        places_differ: known(&here) && known(&asked.place) && country(&here) != country(&asked.place),
+        places_differ: country(&here).zip(country(&asked.place)).is_some_and(|(here, there)| here != there),
         error: answered.map(|(_, problem)| problem),
     };
     let logo: Vec<&str> = metadata.logo_uri.as_deref().and_then(origin).into_iter().collect();
@@ -344,57 +345,18 @@ fn requested<'a>(ctx: &'a Ctx, client: &Client, scope: &'a Scope, answered: Opti
         .collect()
 }
 
-/// One guess at a user code, and the budgets that it comes out of. Never by address alone: a
-/// hospital is one address, and a site with a dynamic one is many.
-struct Guess {
-    owner: String,
-    own: [Claim; 2],
-    realm: Claim,
-}
-
-/// Owner of the realm-wide tally of wrong codes.
-const REALM: &str = "realm codes";
-
-impl Guess {
-    fn of(ctx: &Ctx, signed_in: &SignedIn) -> Self {
-        let (settings, session) = (&ctx.config.settings, &signed_in.session);
-        let claim = |kind: &str, of: &str, limit: u32| Claim {
-            key: throttle::key(ctx, kind, of),
-            budget: ctx.config.budget(limit),
-            kept: Kept::Exactly,
-        };
-        Self {
-            owner: format!("account {}", session.user.as_str()),
-            own: [
-                claim("code by session", &session.id.to_string(), settings.code_budget_session),
-                claim("code by account", session.user.as_str(), settings.code_budget_account),
-            ],
-            realm: claim("code", "realm", settings.code_budget_realm),
-        }
-    }
-
-    async fn reserve(&self, ctx: &Ctx) -> Result<Option<i64>, Failure> {
-        if let Some(wait) = throttle::reserve(ctx, &self.owner, &self.own).await? {
-            return Ok(Some(wait));
-        }
-        if let Some(wait) = throttle::reserve(ctx, REALM, std::slice::from_ref(&self.realm)).await? {
-            let _ = throttle::release(ctx, &self.owner, &self.own).await;
-            return Ok(Some(wait));
-        }
-        Ok(None)
-    }
-
-    /// Writes the guess down: it was wrong.
-    async fn spend(&self, ctx: &Ctx) -> Result<(), Failure> {
-        throttle::spend(ctx, &self.owner, &self.own).await?;
-        throttle::spend(ctx, REALM, std::slice::from_ref(&self.realm)).await?;
-        Ok(())
-    }
-
-    /// Gives the guess back. If that fails the budget is one short for a while, which is no reason to
-    /// refuse who was right.
-    async fn release(&self, ctx: &Ctx) {
-        let _ = throttle::release(ctx, &self.owner, &self.own).await;
-        let _ = throttle::release(ctx, REALM, std::slice::from_ref(&self.realm)).await;
-    }
+/// A guess at a user code. Never by address alone: a hospital is one address, and a site with a dynamic
+/// one is many.
+fn guess(ctx: &Ctx, signed_in: &SignedIn) -> Guess {
+    let (settings, session) = (&ctx.config.settings, &signed_in.session);
+    let (user, session) = (session.user.as_str(), session.id.to_string());
+    let own = [
+        ("code by session", session.as_str(), settings.code_budget_session),
+        ("code by account", user, settings.code_budget_account),
+    ];
+    Guess::new().out_of(ctx, format!("account {user}"), &own).out_of(
+        ctx,
+        "realm codes".to_owned(),
+        &[("code", "realm", settings.code_budget_realm)],
+    )
 }

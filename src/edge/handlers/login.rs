@@ -4,9 +4,9 @@ use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::limit;
 use crate::edge::handlers::browser::{Browser, is_fresh, minutes, posted, realm, sealed_form};
+use crate::edge::handlers::guess::Guess;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::objects::throttle;
 use crate::edge::store::{Db, Shards, sessions, users};
 use crate::pages::{self, LoginError, Purpose};
 use crate::protocol::cookie::Cookie;
@@ -18,8 +18,8 @@ use crate::protocol::session::{
     ACR_PASSWORD, KnownAccount, KnownBrowser, LoginForm, LoginStep, Next, PrefilledCode, Session, SessionCookie, login_hash,
     login_name,
 };
-use crate::protocol::throttle::{Claim, Kept, wait_seconds};
-use crate::protocol::time::Seconds;
+use crate::protocol::throttle::wait_seconds;
+use crate::protocol::time::{Seconds, Timestamp};
 
 /// `GET /login`: the form, for a step that leads somewhere or for the start page.
 pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
@@ -30,8 +30,9 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
     let next = step.map_or(Next::Home, |step| step.next);
     // A session that a newer deployment sealed cannot be read here, and must not keep anybody from
     // signing in anew.
-    let is_signed_in = browser.hint::<SessionCookie>(ctx, Cookie::Session).is_some() && browser.signed_in(ctx).await?.is_some();
-    if is_signed_in && !wants_again(&next) {
+    let is_readable = browser.hint::<SessionCookie>(ctx, Cookie::Session).is_some();
+    let signed_in = if is_readable { browser.signed_in(ctx).await? } else { None };
+    if signed_in.is_some_and(|signed_in| !wants_again(&next, signed_in.session.auth_time)) {
         let path = if next == Next::Home { "/" } else { "/device" };
         return Ok(browser.name_on(ctx, WireResponse::see_other(path)));
     }
@@ -64,9 +65,11 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let Some(login) = login else {
         return Ok(form_page(ctx, &browser, 400, sealed.next, typed, Some(LoginError::Wrong)));
     };
-    let guess = Guess::of(ctx, &browser, &login);
+    let known = known_account(ctx, &browser, &login);
     // A known browser is not held up by whoever else shares its address.
-    limit(ctx, "LIMIT_LOGIN", if guess.realm.is_some() { request.network() } else { guess.own.key.clone() }).await?;
+    let filtered = known.as_ref().map_or_else(|| request.network(), |known| known.id.clone());
+    limit(ctx, "LIMIT_LOGIN", filtered).await?;
+    let guess = guess(ctx, &login, known.as_ref());
     if let Some(wait) = guess.reserve(ctx).await? {
         "too many wrong passwords".clone_into(&mut line.detail);
         let throttled = LoginError::Throttled { minutes: minutes(wait) };
@@ -141,86 +144,40 @@ async fn begin_session(ctx: &Ctx, browser: &Browser, user: UserId, login: &str, 
     Ok(response)
 }
 
-/// One guess at a password, and the budgets that it comes out of.
-struct Guess {
-    login: String,
-    own: Claim,
-    realm: Option<Claim>,
+/// The pair of this browser and account, if it signed in before and lately. A cookie from before a
+/// change of the active root secret still counts.
+fn known_account(ctx: &Ctx, browser: &Browser, login: &str) -> Option<KnownAccount> {
+    let known: KnownBrowser = browser.hint(ctx, Cookie::Known)?;
+    let (sealer, lifetime) = (ctx.config.sealer(), Seconds(ctx.config.settings.known_browser_lifetime));
+    let mut hashes = ctx.config.ring.numbers().map(|number| login_hash(&sealer, number, login));
+    hashes.find_map(|login| known.account(&login, lifetime, ctx.now).cloned())
 }
 
-impl Guess {
-    fn of(ctx: &Ctx, browser: &Browser, login: &str) -> Self {
-        let settings = &ctx.config.settings;
-        let sealer = ctx.config.sealer();
-        let lifetime = Seconds(settings.known_browser_lifetime);
-        let known: Option<KnownBrowser> = browser.hint(ctx, Cookie::Known);
-        // A cookie from before a change of the active root secret still counts.
-        let account = known.as_ref().and_then(|known| {
-            ctx.config.ring.numbers().find_map(|number| known.account(&login_hash(&sealer, number, login), lifetime, ctx.now))
-        });
-        match account {
-            Some(account) => {
-                let key = throttle::key(ctx, "password from known browser", &account.id);
-                let own = Claim { key, budget: ctx.config.budget(settings.known_browser_budget), kept: Kept::Exactly };
-                Self { login: login.to_owned(), own, realm: None }
-            }
-            None => {
-                let key = throttle::key(ctx, "password", login);
-                let own = Claim { key, budget: ctx.config.budget(settings.password_budget), kept: Kept::Exactly };
-                let key = throttle::key(ctx, "password", "realm");
-                let realm = Claim { key, budget: ctx.config.budget(settings.realm_password_budget), kept: Kept::Exactly };
-                Self { login: login.to_owned(), own, realm: Some(realm) }
-            }
+/// A guess at a password: a known browser has a budget of its own, so that strangers' failures never
+/// keep a user out; all others share the account's and the realm's.
+fn guess(ctx: &Ctx, login: &str, known: Option<&KnownAccount>) -> Guess {
+    let settings = &ctx.config.settings;
+    let owner = format!("login {login}");
+    match known {
+        Some(known) => {
+            Guess::new().out_of(ctx, owner, &[("password from known browser", &known.id, settings.known_browser_budget)])
         }
-    }
-
-    /// Takes a guess, or says how many milliseconds until there is one.
-    async fn reserve(&self, ctx: &Ctx) -> Result<Option<i64>, Failure> {
-        if let Some(wait) = throttle::reserve(ctx, &self.owner(), std::slice::from_ref(&self.own)).await? {
-            return Ok(Some(wait));
-        }
-        if let Some(realm) = &self.realm
-            && let Some(wait) = throttle::reserve(ctx, REALM, std::slice::from_ref(realm)).await?
-        {
-            let _ = throttle::release(ctx, &self.owner(), std::slice::from_ref(&self.own)).await;
-            return Ok(Some(wait));
-        }
-        Ok(None)
-    }
-
-    /// Writes the guess down: it was wrong.
-    async fn spend(&self, ctx: &Ctx) -> Result<(), Failure> {
-        throttle::spend(ctx, &self.owner(), std::slice::from_ref(&self.own)).await?;
-        if let Some(realm) = &self.realm {
-            throttle::spend(ctx, REALM, std::slice::from_ref(realm)).await?;
-        }
-        Ok(())
-    }
-
-    /// Gives the guess back. If that fails the budget is one short for a while, which is no reason to
-    /// refuse who was right.
-    async fn release(&self, ctx: &Ctx) {
-        let _ = throttle::release(ctx, &self.owner(), std::slice::from_ref(&self.own)).await;
-        if let Some(realm) = &self.realm {
-            let _ = throttle::release(ctx, REALM, std::slice::from_ref(realm)).await;
-        }
-    }
-
-    fn owner(&self) -> String {
-        format!("login {}", self.login)
+        None => Guess::new().out_of(ctx, owner, &[("password", login, settings.password_budget)]).out_of(
+            ctx,
+            "realm passwords".to_owned(),
+            &[("password", "realm", settings.realm_password_budget)],
+        ),
     }
 }
 
-/// Owner of the realm-wide tally of wrong passwords.
-const REALM: &str = "realm passwords";
-
-fn wants_again(next: &Next) -> bool {
-    matches!(next, Next::Device { after: Some(_), .. })
+/// Whether a sign-in of this instant is too old for where it leads.
+fn wants_again(next: &Next, auth_time: Timestamp) -> bool {
+    matches!(next, Next::Device { after: Some(after), .. } if auth_time <= *after)
 }
 
 fn form_page(ctx: &Ctx, browser: &Browser, status: u16, next: Next, login: &str, error: Option<LoginError>) -> WireResponse {
     let purpose = if next == Next::Home { Purpose::Account } else { Purpose::Device };
-    let again = wants_again(&next);
+    let again = matches!(next, Next::Device { after: Some(_), .. });
     let form = LoginForm { browser: browser.hash.clone(), next, made_at: ctx.now };
     let form = ctx.config.sealer().seal(&form, &mut Platform);
     let model = pages::Login { form: &form, login, purpose, again, cancel: true, error };

@@ -49,7 +49,7 @@ pub async fn jwks(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
     Ok(public_json(ctx, request, text))
 }
 
-/// `GET /healthz`: configured, and the signing keys are there (read within the last minute).
+/// `GET /healthz`: configured, and the signing keys are there (read within `KEY_CACHE`).
 pub async fn health(ctx: &Ctx) -> Result<WireResponse, Failure> {
     crypto::have_keys(ctx).await?;
     Ok(WireResponse::json(200, &serde_json::json!({ "status": "ok" })))

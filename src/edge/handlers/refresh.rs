@@ -3,7 +3,7 @@
 use crate::edge::crypto::Signers;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
-use crate::edge::handlers::token::{Issue, unopened};
+use crate::edge::handlers::issue::{Issue, unopened};
 use crate::edge::store::{clients, grants};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
 use crate::protocol::client_auth::ClientCredentials;

@@ -4,7 +4,7 @@ use crate::edge::crypto;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::ClientRequest;
-use crate::edge::handlers::token::unopened;
+use crate::edge::handlers::issue::unopened;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::store::grants;

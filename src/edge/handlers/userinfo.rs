@@ -33,7 +33,7 @@ pub async fn info(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
     }
     // 3
     let id: TokenId = ctx.config.sealer().open(&claims.jti).map_err(|error| match error {
-        OpenError::NewerKey => super::token::unopened(error, "access token"),
+        OpenError::NewerKey => super::issue::unopened(error, "access token"),
         OpenError::Bogus => invalid("jti does not open").into(),
     })?;
     let grant = grants::by_id(ctx, &id.user, &id.grant).await?.ok_or(invalid("no such grant"))?;

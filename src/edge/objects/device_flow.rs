@@ -8,7 +8,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use super::Envelope;
 use crate::edge::ctx::{Ctx, now};
 use crate::edge::failure::Fault;
-use crate::protocol::device::{Answer, Flow, MAX_INTERVAL, Message, Pace, step};
+use crate::protocol::device::{Answer, Flow, Message, Pace, step};
 
 /// The value's key.
 const FLOW: &str = "flow";
@@ -44,7 +44,7 @@ impl DurableObject for DeviceFlow {
         if let Some(flow) = save {
             if is_new {
                 // The alarm first: a flow must never be there without its end.
-                let until_the_end = flow.expires_at.plus(MAX_INTERVAL).plus(MAX_INTERVAL).since(now());
+                let until_the_end = flow.kept_until().since(now());
                 let a_moment_later = until_the_end.max(0).unsigned_abs() + 5_000;
                 storage.set_alarm(Duration::from_millis(a_moment_later)).await?;
                 rows += 1;

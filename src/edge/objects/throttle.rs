@@ -16,7 +16,7 @@ use crate::protocol::secret::base64url;
 use crate::protocol::throttle::{Claim, Kept, Usage};
 use crate::protocol::time::Timestamp;
 
-/// So many objects; the first byte of a keyed hash picks one.
+/// Objects are named by this and the first byte of a keyed hash: 256 of them.
 const OBJECTS: &str = "throttle";
 
 /// Above this many, what is in memory is dropped: memory is bounded, and misses are in storage.
@@ -25,8 +25,8 @@ const MOST_IN_MEMORY: usize = 4096;
 /// Budgets of everything whose hash leads here.
 ///
 /// Reservations live in memory, so that a right guess costs no row; a miss is written down. An object
-/// that is asked is never evicted between the two, and who breaks a connection off in between learns
-/// nothing from the guess.
+/// that is asked is not evicted for idling between the two, and who breaks a connection off in between
+/// learns nothing from the guess.
 #[durable_object(alarm)]
 pub struct Throttle {
     state: State,
@@ -107,7 +107,9 @@ impl DurableObject for Throttle {
             .zip(usages)
             .map(|(claim, usage)| match message.verb {
                 Verb::Reserve => usage.reserve(claim.budget, now),
-                Verb::Release => Ok(usage.release(claim.budget)),
+                Verb::Release if self.memory.borrow().contains_key(&claim.key) => Ok(usage.release(claim.budget)),
+                // The reservation is lost (a deploy in between): what is written down are misses.
+                Verb::Release => Ok(usage),
                 Verb::Spend if self.memory.borrow().contains_key(&claim.key) => Ok(usage),
                 // The reservation is lost (a deploy in between): the miss still counts.
                 Verb::Spend => Ok(usage.reserve(claim.budget, now).unwrap_or(usage)),

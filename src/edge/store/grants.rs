@@ -13,19 +13,22 @@ use crate::protocol::refresh::{Family, Gate, Policy, RefreshToken};
 use crate::protocol::scope::Scope;
 use crate::protocol::time::{Seconds, Timestamp};
 
-/// The gate as SQL over `users u` and `clients c`, for a grant `g` with `approved_at` and
-/// `auth_time`. It is the same as [`Gate`]'s, and asked inside the statement that writes.
+/// The gate as SQL, for a grant with `approved_at` and `auth_time`, of a user and a client at this very
+/// version. It is the same as [`Gate`]'s, and asked inside the statement that writes.
 macro_rules! gate {
-    ($approved_at:literal, $auth_time:literal, $user:literal, $client:literal) => {
+    ($approved_at:literal, $auth_time:literal, $user:literal, $client:literal, $version:literal) => {
         concat!(
-            "EXISTS (SELECT 1 FROM users u WHERE u.id = ",
+            "EXISTS (SELECT 1 FROM clients c WHERE c.id = ",
+            $client,
+            " AND c.enabled = 1 AND c.version = ",
+            $version,
+            ") AND EXISTS (SELECT 1 FROM users u WHERE u.id = ",
             $user,
             " AND u.enabled = 1 AND u.not_before < ",
             $approved_at,
             " AND u.not_before < ",
             $auth_time,
-            ")",
-            " AND NOT EXISTS (SELECT 1 FROM consents x WHERE x.user_id = ",
+            ") AND NOT EXISTS (SELECT 1 FROM consents x WHERE x.user_id = ",
             $user,
             " AND x.client_id = ",
             $client,
@@ -171,8 +174,8 @@ pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
         "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
          created_at, expires_at, rotated_at, basis) \
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?15 \
-         WHERE EXISTS (SELECT 1 FROM clients c WHERE c.id = ?3 AND c.enabled = 1 AND c.version = ?14) AND ",
-        gate!("?8", "?9", "?1", "?3"),
+         WHERE ",
+        gate!("?8", "?9", "?1", "?3", "?14"),
         " ON CONFLICT DO NOTHING RETURNING id"
     );
     let approval = new.approval;
@@ -217,9 +220,8 @@ pub async fn rotate(
         "UPDATE grants SET generation = generation + 1, rotated_at = ?5, expires_at = MAX(expires_at, created_at + ?9), basis = ?10, \
          granted_scope = CASE WHEN ?11 = '' THEN granted_scope ELSE ?11 END \
          WHERE user_id = ?1 AND id = ?2 AND client_id = ?3 AND generation = ?4 AND revoked_at IS NULL AND created_at > ?6 AND rotated_at > ?7 \
-         AND (basis = ?10 OR ?11 <> '') \
-         AND EXISTS (SELECT 1 FROM clients c WHERE c.id = ?3 AND c.enabled = 1 AND c.version = ?8) AND ",
-        gate!("grants.approved_at", "grants.auth_time", "?1", "?3"),
+         AND (basis = ?10 OR ?11 <> '') AND ",
+        gate!("grants.approved_at", "grants.auth_time", "?1", "?3", "?8"),
         " RETURNING id"
     );
     let update = Statement::new(

@@ -43,7 +43,7 @@ pub fn claims(text: &str) -> Result<Map<String, Value>, Fault> {
     from_json("users.claims", text)
 }
 
-/// What a person is called on pages: name, else nickname or login-like name.
+/// What a person is called on pages: the first that there is of name, preferred_username, nickname, email.
 pub fn display_name(claims: &Map<String, Value>) -> String {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     ["name", "preferred_username", "nickname", "email"].into_iter().find_map(text).unwrap_or("your account").to_owned()

@@ -354,7 +354,7 @@ impl Look {
 
 /// Where pictures are kept.
 fn screenshots() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots")
 }
 
 /// The element with the focus, and what is wrong with how it shows that: WCAG 2.2, 2.4.7 and 2.4.11.

@@ -1,6 +1,6 @@
 //! Bodies and methods.
 
-use super::{FORM, Watch, setup};
+use super::{Alone, FORM, Watch};
 use crate::support::{Api, Person, raw};
 
 /// Every endpoint that reads a form.
@@ -49,11 +49,8 @@ async fn a_body_of_more_than_64_kib_is_refused_before_it_is_read() {
         let announced = raw(&base, format!("{head}content-length: 70000000\r\n\r\n")).await;
         let one_over = body_of(65_537, "client_id=demo-device");
         let by_one = raw(&base, format!("{head}content-length: 65537\r\n\r\n{one_over}")).await;
-        let mut chunks = format!("{head}transfer-encoding: chunked\r\n\r\n");
-        for _ in 0..9 {
-            chunks.push_str(&format!("2000\r\n{}\r\n", "x".repeat(0x2000)));
-        }
-        let chunked = raw(&base, format!("{chunks}0\r\n\r\n")).await;
+        let chunks = format!("2000\r\n{}\r\n", "x".repeat(0x2000)).repeat(9);
+        let chunked = raw(&base, format!("{head}transfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")).await;
         for (what, answer) in [("announced", announced), ("by one", by_one), ("chunked", chunked)] {
             if is_page(path) {
                 assert_eq!(answer.status, 413, "{path} {what}: {}", answer.body);
@@ -104,7 +101,8 @@ async fn a_body_of_another_media_type_is_refused() {
         watch.refused(&format!("{path} in the query"), &answer, 400, "invalid_request");
     }
     let api = watch.api.clone();
-    let fixture = watch.nothing_happened().await;
+    let alone = watch.nothing_happened().await;
+    let fixture = alone.fixture;
     for path in ["/login", "/logout", "/device", "/device/approve", "/device/undo"] {
         let answer = Api::send(api.request("POST", path).header("content-type", "text/plain").body("form=x")).await;
         assert_eq!(answer.status, 400, "{path}: {}", answer.body);
@@ -116,11 +114,12 @@ async fn a_body_of_another_media_type_is_refused() {
 /// RFC 9110 15.5.6: 405 names what is allowed. A method that nobody knows is not taken for GET.
 #[tokio::test]
 async fn a_wrong_method_is_answered_with_the_right_ones() {
-    let fixture = setup().start().await;
+    let alone = Alone::start().await;
+    let fixture = alone.fixture;
     let api = Api::demo(&fixture.a);
     api.get("/healthz").await;
     let ada = Person::ada(&fixture.a).await;
-    let stored = fixture.stored().await;
+    let (stored, before) = (fixture.stored().await, fixture.logs().await.len());
     let documents = ["/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
     let rows: Vec<(&str, &str)> = [
         ("/token", "POST"),
@@ -163,7 +162,7 @@ async fn a_wrong_method_is_answered_with_the_right_ones() {
         }
     }
     assert_eq!(fixture.stored().await, stored, "something was written");
-    for entry in fixture.logs().await.iter().filter(|entry| entry["line"]["status"] == 405) {
+    for entry in fixture.logs().await[before..].iter().filter(|entry| entry["line"]["status"] == 405) {
         let line = &entry["line"];
         assert_eq!((line["cost"]["rows"].as_i64(), line["cost"]["d1_trips"].as_i64()), (Some(0), Some(0)), "{line}");
         let known = ["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE", "other"];

@@ -58,7 +58,8 @@ async fn clients_that_do_not_prove_themselves_in_the_body_are_refused_alike() {
     }
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "{bodies:?}");
-    let fixture = watch.nothing_happened().await;
+    let alone = watch.nothing_happened().await;
+    let fixture = alone.fixture;
     // What is no client id is no name for a log.
     let lines = fixture.logs().await;
     assert!(!lines.iter().any(|entry| entry["line"]["client"].as_str().is_some_and(|id| id.contains(' ') || id.len() > 128)));

@@ -2,19 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::{ADA, BASIC_SECRET, setup};
+use super::{ADA, Alone, BASIC_SECRET};
 use crate::support::{Api, DEVICE_CODE, Person, claims};
+
+/// Route, method, status, client and error.
+type Expected = (&'static str, &'static str, u64, Option<&'static str>, Option<&'static str>);
 
 /// models.md habit 6: every request is one line that says what it was and what it cost; no line holds a
 /// query string, token, code, password or cookie.
 #[tokio::test]
 async fn every_request_is_one_line_without_secrets() {
-    let fixture = setup().start().await;
+    let alone = Alone::start().await;
+    let fixture = alone.fixture;
     let before = fixture.logs().await.len();
     let api = Api::demo_secret(&fixture.a);
     let person = Person::new(&fixture.a);
     let mut secrets: Vec<String> = [ADA.1, BASIC_SECRET, "wrong-password-1", "wrong-secret-1"].map(str::to_owned).to_vec();
-    let mut expected: Vec<(&str, &str, u64, Option<&str>, Option<&str>)> = Vec::new();
+    let mut expected: Vec<Expected> = Vec::new();
     let client = Some("demo-device-secret");
 
     let started = api.start().await;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::setup;
+use super::Alone;
 use crate::harness::Fixture;
 use crate::support::{Answer, Api, Person, raw};
 
@@ -177,7 +177,8 @@ async fn head_and_conditional_requests_have_no_body() {
 /// one spelling of each address.
 #[tokio::test]
 async fn an_unknown_path_is_not_found() {
-    let fixture = setup().start().await;
+    let alone = Alone::start().await;
+    let fixture = alone.fixture;
     let api = Api::demo(&fixture.a);
     api.get("/healthz").await;
     let stored = fixture.stored().await;

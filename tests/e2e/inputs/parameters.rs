@@ -1,11 +1,11 @@
 //! Parameters: missing, empty, repeated, too long, unknown.
 
-use super::{FORM, Watch, setup};
+use super::{FORM, Watch, fixture};
 use crate::support::{Api, DEVICE_CODE, Person};
 
 /// What is wrong with a body whatever endpoint it is sent to (RFC 6749 3.2 and appendix B).
 fn wrong_everywhere() -> Vec<(&'static str, String)> {
-    let many: Vec<String> = (0..65).map(|number| format!("p{number}=1")).collect();
+    let many: Vec<String> = (0..129).map(|number| format!("p{number}=1")).collect();
     vec![
         ("client_id is missing", String::new()),
         ("client_id is empty", "client_id=".to_owned()),
@@ -14,7 +14,7 @@ fn wrong_everywhere() -> Vec<(&'static str, String)> {
         ("an unknown parameter twice", "client_id=demo-device&x=1&x=2".to_owned()),
         ("a parameter of 4097 bytes", format!("client_id=demo-device&token={}", "x".repeat(4097))),
         ("a name of 257 bytes", format!("client_id=demo-device&{}=1", "x".repeat(257))),
-        ("66 parameters", format!("client_id=demo-device&{}", many.join("&"))),
+        ("130 parameters", format!("client_id=demo-device&{}", many.join("&"))),
         ("half an escape", "client_id=demo-device&token=%4".to_owned()),
         ("no escape", "client_id=demo-device&token=%zz".to_owned()),
         ("not UTF-8", "client_id=demo-device&token=%ff%fe".to_owned()),
@@ -143,10 +143,10 @@ async fn wrong_parameters_of_revocation_and_refresh_are_refused() {
         watch.refused(resource, &answer, 400, "invalid_target");
     }
     let (api, pending) = (watch.api.clone(), watch.pending.clone());
-    let fixture = watch.nothing_happened().await;
+    let alone = watch.nothing_happened().await;
     // Nothing was used up by any of it.
     assert!(api.refresh(&token).await.is_granted());
-    Person::ada(&fixture.a).await.approve(&pending.user_code).await;
+    Person::ada(&alone.fixture.a).await.approve(&pending.user_code).await;
     assert!(api.poll(&pending).await.is_granted());
 }
 
@@ -183,16 +183,17 @@ async fn a_client_uses_only_the_grants_that_it_is_registered_for() {
         let answer = watch.post(path, &format!("client_id={client}&{body}")).await;
         watch.refused(client, &answer, 400, "unauthorized_client");
     }
-    let fixture = watch.nothing_happened().await;
+    let alone = watch.nothing_happened().await;
     // A client without the refresh grant gets no refresh token.
-    let tokens = Api::public(&fixture.a, "only-device").signed_in(&Person::ada(&fixture.a).await).await;
+    let base = &alone.fixture.a;
+    let tokens = Api::public(base, "only-device").signed_in(&Person::ada(base).await).await;
     assert!(tokens.json().get("refresh_token").is_none(), "{}", tokens.body);
 }
 
 /// RFC 8628 3.2: what every answer holds, and RFC 8707 2: what becomes of `resource`.
 #[tokio::test]
 async fn device_authorization_answers_hold_everything_and_resources_become_the_audience() {
-    let fixture = setup().var("DEVICE_INTERVAL", "7").var("DEVICE_CODE_LIFETIME", "123").start().await;
+    let fixture = fixture();
     let person = Person::ada(&fixture.a).await;
     for (base, client) in [(&fixture.a, "demo-device"), (&fixture.b, "quiet"), (&fixture.b, "only-device")] {
         let started = Api::public(base, client).start().await;

@@ -59,13 +59,13 @@ async fn the_cron_takes_what_ended_long_ago_and_nothing_else() {
         let changes = json!({ "user_id": "nobody", "id": id, "auth_time": auth_time, "seen_at": seen_at });
         insert(&fixture, "sessions", &like_hers, &changes).await;
     }
+    let todays = super::stored(&fixture).await;
     for (row, kid, days) in [(0, "test forgotten", 366), (1, "test kept for hints", 364)] {
-        let like_todays = &super::stored(&fixture).await[row];
         let ended = now - days * DAY;
         let changes = json!({
             "number": 0, "kid": kid, "publish": ended - 30 * DAY, "sign_from": ended - 30 * DAY, "sign_until": ended, "remove_at": ended,
         });
-        insert(&fixture, "signing_keys", like_todays, &changes).await;
+        insert(&fixture, "signing_keys", &todays[row], &changes).await;
     }
 
     fixture.cron(Worker::A).await;

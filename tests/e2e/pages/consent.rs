@@ -27,14 +27,21 @@ async fn a_yes_without_the_tick_is_none() {
     let started = api.start().await;
     let mut page = ada.enter(&started.user_code).await;
     assert!(!page.body.contains("name=\"confirm_device\" value=\"1\" checked"), "never ticked beforehand");
-    for fields in [&[("action", "allow")][..], &[("action", "allow"), ("confirm_device", "0")], &[("action", "allow"), ("confirm_device", "on")]] {
+    for fields in [
+        &[("action", "allow")][..],
+        &[("action", "allow"), ("confirm_device", "0")],
+        &[("action", "allow"), ("confirm_device", "on")],
+    ] {
         page = answer(&ada, &page, &[fields, &[("scope.profile", "1")]].concat()).await;
         assert_eq!(page.status, 400);
         assert!(page.body.contains("first tick the box") && page.body.contains("id=\"error\""), "{}", page.body);
         is_pending(&api, &started).await;
         // What was chosen is still chosen.
         assert!(page.body.contains("name=\"scope.profile\" value=\"1\" checked"), "{}", page.body);
-        assert!(page.body.contains("name=\"scope.email\" value=\"1\"") && !page.body.contains("name=\"scope.email\" value=\"1\" checked"));
+        assert!(
+            page.body.contains("name=\"scope.email\" value=\"1\"")
+                && !page.body.contains("name=\"scope.email\" value=\"1\" checked")
+        );
     }
     // The page that comes back is good for the yes.
     assert_eq!(answer(&ada, &page, &YES).await.status, 200);
@@ -68,12 +75,19 @@ async fn the_user_chooses_among_what_was_asked_for() {
     let fixture = fixture();
     let ada = signed_in(&fixture.a, "ada").await;
     let all = "openid profile offline_access records:read records:write";
+    let always = &["openid", "offline_access", "records:read"][..];
     for (client, asked, ticked, required, granted) in [
         ("demo-device", "openid profile email", &[][..], &["openid"][..], "openid"),
         ("demo-device", "openid profile email", &["email"], &["openid"], "openid email"),
-        ("demo-device", "openid email", &["email", "profile", "records:write", "latchkey:admin", "address", "*"], &["openid"], "openid email"),
-        ("strict", all, &[], &["openid", "offline_access", "records:read"], "openid offline_access records:read"),
-        ("strict", all, &["records:write", "openid"], &["records:read"], "openid offline_access records:read records:write"),
+        (
+            "demo-device",
+            "openid email",
+            &["email", "profile", "records:write", "latchkey:admin", "address", "*"],
+            &["openid"],
+            "openid email",
+        ),
+        ("strict", all, &[], always, "openid offline_access records:read"),
+        ("strict", all, &["records:write", "openid"], always, "openid offline_access records:read records:write"),
         ("strict", "records:write records:read", &["records:write"], &["records:read"], "records:write records:read"),
         ("free", "openid records:read", &["records:read"], &[], "records:read"),
     ] {

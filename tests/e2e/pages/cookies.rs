@@ -17,8 +17,8 @@ async fn cookies_are_read_exactly() {
     let session = ada.cookie("session").unwrap();
     let bob = signed_in(&fixture.a, "bob").await.cookie("session").unwrap();
     let get = async |lines: &[String]| {
-        let cookies: String = lines.iter().map(|line| format!("cookie: {line}\r\n")).collect();
-        knows(&raw(&fixture.a, format!("GET / HTTP/1.1\r\nhost: localhost\r\n{cookies}\r\n")).await)
+        let cookies = lines.join("\r\ncookie: ");
+        knows(&raw(&fixture.a, format!("GET / HTTP/1.1\r\nhost: localhost\r\ncookie: {cookies}\r\n\r\n")).await)
     };
     for header in [
         format!("session={session}"),

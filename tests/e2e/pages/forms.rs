@@ -6,9 +6,12 @@ use latchkey::protocol::session::{ApprovalForm, BrowserHash, CodeForm, Holder, L
 use latchkey::protocol::time::Seconds;
 use serde_json::Value;
 
-use super::{PASSWORD, fixture, is_signed_in, resealed, setup, signed_in};
+use super::{PASSWORD, fixture, hasty, is_signed_in, resealed, signed_in};
 use crate::harness::Fixture;
 use crate::support::{Answer, Api, DeviceSignIn, Person, sleep};
+
+/// A change to whom a form is made for.
+type Change = fn(&mut Holder);
 
 /// A person with one form of each kind, and the flows that they would change.
 struct Desk {
@@ -61,7 +64,7 @@ impl Desk {
     }
 
     /// Every form with its holder changed.
-    async fn with_holder(&self, path: &str, form: &str, change: fn(&mut Holder)) -> String {
+    async fn with_holder(&self, path: &str, form: &str, change: Change) -> String {
         async fn one<T: Sealable>(fixture: &Fixture, form: &str, change: impl FnOnce(&mut T)) -> String {
             resealed(fixture, form, change).await
         }
@@ -83,7 +86,7 @@ async fn a_form_is_good_for_its_browser_session_and_subject_alone() {
     desk.refused("another user", &signed_in(&desk.fixture.a, "bob").await, as_it_is).await;
     desk.refused("nobody", &Person::new(&desk.fixture.a), as_it_is).await;
     // Each binding on its own: everything else about these forms is right.
-    let changes: [(&str, fn(&mut Holder)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("made for another browser", |holder| holder.browser = BrowserHash::of("x")),
         ("made for another session", |holder| {
             let mut bytes = *holder.session.bytes();
@@ -102,7 +105,8 @@ async fn a_form_is_good_for_its_browser_session_and_subject_alone() {
     for site in ["cross-site", "same-site"] {
         for (path, form) in &desk.forms {
             let request = desk.person.request("POST", path).header("sec-fetch-site", site);
-            let fields = [("form", form.as_str()), ("user_code", &desk.asked.user_code), ("action", "allow"), ("confirm_device", "1")];
+            let fields =
+                [("form", form.as_str()), ("user_code", &desk.asked.user_code), ("action", "allow"), ("confirm_device", "1")];
             let answer = Api::send(request.form(&fields)).await;
             assert!(answer.status == 400 && answer.body.contains("could not understand"), "{site} {path}: {}", answer.body);
         }
@@ -152,8 +156,13 @@ async fn a_page_of_one_flow_answers_no_other() {
                 _ => wrong.clone_into(&mut form.flow),
             })
             .await;
-            let answer = desk.person.post("/device/approve", &[("form", &form), ("action", action), ("confirm_device", "1")]).await;
-            assert!(answer.status == 400 && answer.body.contains("This code does not work."), "{action} {field}: {}", answer.body);
+            let answer =
+                desk.person.post("/device/approve", &[("form", &form), ("action", action), ("confirm_device", "1")]).await;
+            assert!(
+                answer.status == 400 && answer.body.contains("This code does not work."),
+                "{action} {field}: {}",
+                answer.body
+            );
         }
     }
     let form = resealed::<UndoForm>(desk.fixture, undo, |form| {
@@ -189,7 +198,7 @@ async fn a_form_posted_twice_does_its_work_once() {
 /// `FORM_LIFETIME` by the clock: forms, the step to the login page and the code of a link.
 #[tokio::test]
 async fn what_a_browser_holds_expires() {
-    let fixture = setup().var("FORM_LIFETIME", "5").start().await;
+    let fixture = hasty();
     let api = Api::demo(&fixture.a);
     let (ada, stranger) = (signed_in(&fixture.a, "ada").await, Person::new(&fixture.a));
     let started = api.start().await;
@@ -209,8 +218,8 @@ async fn what_a_browser_holds_expires() {
     assert!(answer.status == 400 && answer.body.contains(old), "{}", answer.body);
     let answer = ada.allow(&approval).await;
     assert!(answer.status == 400 && answer.body.contains(old), "{}", answer.body);
-    // The page of the refusal holds a new form.
-    let answer = ada.post("/device", &[("form", &answer.form()), ("user_code", &started.user_code)]).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(api.poll(&started).await.error(), "authorization_pending");
+    // The page of the refusal holds a new form.
+    let answer = ada.post("/device", &[("form", &answer.form()), ("user_code", &api.start().await.user_code)]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }
