@@ -286,6 +286,7 @@ impl<'a> Device<'a> {
         form.retain(|(_, scope)| !scope.is_empty());
         let start = || self.post("device_authorization_endpoint", &form);
         let flow: DeviceAuthorization = parsed(patiently(self.args, start)?)?;
+        #[expect(clippy::disallowed_methods, reason = "a native program has a clock of its own")]
         let issued = Instant::now();
         let mut pace = Pace::new(flow.interval, flow.expires_in);
         self.prompt(&flow)?;

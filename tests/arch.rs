@@ -1,4 +1,5 @@
 //! The shape of the crate: which room may know which. `docs/ARCHITECTURE.md` says why.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

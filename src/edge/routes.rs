@@ -43,6 +43,8 @@ pub enum Route {
     Approve,
     /// The yes taken back.
     Undo,
+    /// One device signed out.
+    EndDevice,
     /// Browsers ask for it; there is none.
     Favicon,
     /// Nothing here.
@@ -68,6 +70,7 @@ impl Route {
             "/device" => Self::Device,
             "/device/approve" => Self::Approve,
             "/device/undo" => Self::Undo,
+            "/device/end" => Self::EndDevice,
             "/favicon.ico" => Self::Favicon,
             _ => Self::Unknown,
         }
@@ -91,6 +94,7 @@ impl Route {
             Self::Device => "device",
             Self::Approve => "device/approve",
             Self::Undo => "device/undo",
+            Self::EndDevice => "device/end",
             Self::Favicon => "favicon",
             Self::Unknown => "unknown",
         }
@@ -101,7 +105,7 @@ impl Route {
         match self {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
             Self::Health | Self::Style | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
-            Self::DeviceAuthorization | Self::Token | Self::Revoke | Self::Approve | Self::Undo => &["POST"],
+            Self::DeviceAuthorization | Self::Token | Self::Revoke | Self::Approve | Self::Undo | Self::EndDevice => &["POST"],
             Self::Userinfo => &["GET", "POST"],
             Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
             Self::Unknown => &[],
@@ -110,7 +114,10 @@ impl Route {
 
     /// Whether people look at it.
     const fn is_page(self) -> bool {
-        matches!(self, Self::Home | Self::Login | Self::Logout | Self::Device | Self::Approve | Self::Undo | Self::Unknown)
+        matches!(
+            self,
+            Self::Home | Self::Login | Self::Logout | Self::Device | Self::Approve | Self::Undo | Self::EndDevice | Self::Unknown
+        )
     }
 }
 
@@ -150,6 +157,7 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Device => device_page::show(ctx, request).await,
         Route::Approve => device_page::submit_approval(ctx, request, line).await,
         Route::Undo => device_page::undo(ctx, request, line).await,
+        Route::EndDevice => home::end_device(ctx, request, line).await,
         Route::Favicon | Route::Unknown => Ok(WireResponse::empty(204)),
     }
 }

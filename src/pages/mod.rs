@@ -22,7 +22,7 @@ mod tests;
 pub use code::{CodeEntry, CodeError, code_entry};
 pub use device::{Allowed, Approval, ApprovalError, Client, RequestedScope, allowed, approval, denied, undone};
 pub use error::{ErrorPage, error};
-pub use home::{Home, home};
+pub use home::{Device, Home, home};
 pub use layout::{Html, Realm};
 pub use login::{Login, LoginError, Purpose, login};
 pub use logout::{Logout, SignedOut, logout, signed_out};

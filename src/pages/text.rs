@@ -37,6 +37,10 @@ pub(super) struct HomeTexts {
     pub(super) lede: &'static str,
     pub(super) connect: &'static str,
     pub(super) sign_in: &'static str,
+    pub(super) devices: &'static str,
+    pub(super) allowed_on: &'static str,
+    pub(super) used_on: &'static str,
+    pub(super) end: &'static str,
 }
 
 pub(super) struct LoginTexts {
@@ -193,6 +197,10 @@ pub const EN: Texts = Texts {
         lede: "Sign in to connect a device.",
         connect: "Connect a device",
         sign_in: "Sign in",
+        devices: "Your devices",
+        allowed_on: "Connected on",
+        used_on: "last used on",
+        end: "Sign out this device",
     },
     login: LoginTexts {
         heading: "Sign in",
@@ -256,8 +264,8 @@ pub const EN: Texts = Texts {
         connected: "You allowed",
         next: "The device will be signed in within a few seconds. There is nothing more to do here, \
                and you can close this page.",
-        later: "To end it later, sign out on the device itself, or sign out here and choose “Sign \
-                out everywhere”.",
+        later: "To end it later, sign out on the device itself, or find it under “Your devices” on \
+                the start page.",
         undo_lede: "Did you not mean to do this?",
         undo: "Undo",
     },

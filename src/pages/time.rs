@@ -6,6 +6,12 @@ pub(super) fn clock(seconds: u64) -> String {
     format!("{hour:02}:{minute:02} UTC")
 }
 
+/// `2026-11-22`: the one order of day and month that nobody misreads.
+pub(super) fn day(seconds: u64) -> String {
+    let (year, month, day) = date(seconds / 86_400);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// `2026-11-22T11:42:07Z`, for the `datetime` attribute.
 pub(super) fn timestamp(seconds: u64) -> String {
     let (hour, minute, second) = time_of_day(seconds);
@@ -42,6 +48,7 @@ mod tests {
         assert_eq!(timestamp(951_868_800), "2000-03-01T00:00:00Z");
         assert_eq!(timestamp(1_795_347_727), "2026-11-22T11:42:07Z");
         assert_eq!(timestamp(4_107_542_400), "2100-03-01T00:00:00Z");
+        assert_eq!(day(951_868_799), "2000-02-29");
         assert_eq!(clock(1_795_347_727), "11:42 UTC");
     }
 

@@ -229,6 +229,16 @@ pub struct UndoForm {
 }
 sealed_json!(UndoForm, "undo form");
 
+/// The form that signs one device out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndForm {
+    /// Made for.
+    pub holder: Holder,
+    /// The device's grant.
+    pub grant: OwnedId,
+}
+sealed_json!(EndForm, "end device form");
+
 /// The form that signs out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogoutForm {

@@ -45,8 +45,6 @@ pub enum Mode {
     KillAfter,
     /// The operation starts this many milliseconds late.
     Slow(u64),
-    /// The operation seems to be done and is done this many milliseconds later (a KV put).
-    Late(u64),
     /// For this many milliseconds reads of a KV namespace answer what is in it now.
     Stale(u64),
 }
@@ -97,16 +95,6 @@ impl Setup {
     /// A setting of `b` only.
     pub fn var_of_b(self, name: &str, value: &str) -> Self {
         self.put(&["b", "vars", name], value.into())
-    }
-
-    /// A secret of both Workers.
-    pub fn secret(self, name: &str, value: &str) -> Self {
-        self.put(&["secrets", name], value.into())
-    }
-
-    /// A secret of `b` only.
-    pub fn secret_of_b(self, name: &str, value: &str) -> Self {
-        self.put(&["b", "secrets", name], value.into())
     }
 
     /// Another limit for a rate-limit binding.
@@ -186,14 +174,6 @@ impl Fixture {
         Self { a: url("a"), b: url("b"), control: url("control"), harness }
     }
 
-    /// The URL of a Worker.
-    pub fn url(&self, worker: Worker) -> &str {
-        match worker {
-            Worker::A => &self.a,
-            Worker::B => &self.b,
-        }
-    }
-
     async fn call(&self, name: &str, arguments: Value) -> Value {
         // One client per call: tests have runtimes of their own, and a pooled connection dies with its runtime.
         // Nothing here is https, and reading the system's certificates takes longer than most calls.
@@ -231,7 +211,7 @@ impl Fixture {
         self.call("kv", change).await;
     }
 
-    /// The ids of all objects of a class that ever stored anything.
+    /// The ids of all objects of a class that were ever asked anything.
     pub async fn objects(&self, class: &str) -> Vec<String> {
         let ids = rows(self.call("objects", json!({ "class": class })).await);
         ids.iter().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -281,7 +261,6 @@ impl Fixture {
             Mode::KillBefore => ("kill-before", 0),
             Mode::KillAfter => ("kill-after", 0),
             Mode::Slow(ms) => ("slow", ms),
-            Mode::Late(ms) => ("late", ms),
             Mode::Stale(ms) => ("stale", ms),
         };
         let order = json!({

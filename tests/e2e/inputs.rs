@@ -121,6 +121,7 @@ impl Watch {
         assert!(!description.is_empty() && description.bytes().all(is_plain), "{what}: {description}");
         // A challenge is there when it has to be (RFC 9110 15.5.2).
         assert!(status != 401 || !answer.header("www-authenticate").is_empty(), "{what}");
+        assert_eq!(answer.header("x-request-id"), answer.member("request_id"), "{what}");
         self.refused.push((what.to_owned(), answer.member("request_id")));
     }
 

@@ -1,6 +1,6 @@
 //! What is ours must never become the peer's fault: keys that cannot be had, a client that changed, a
 //! database or object that does not answer. Nobody is signed out, throttled or slowed down for it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
+#![expect(clippy::unwrap_used, reason = "a broken step fails the test by panicking")]
 
 use serde_json::{Value, json};
 
@@ -171,4 +171,31 @@ async fn cookies_of_a_newer_ring_lock_nobody_out() {
     assert_eq!(rolled_back.get("/").await.status, 503, "sealed by a newer ring: try again, do not sign out");
     rolled_back.sign_in(ADA.0, ADA.1).await;
     assert_eq!(rolled_back.get("/").await.status, 200);
+}
+
+/// What was collected in the last moment can still be had again for `DEVICE_REPEAT` when its answer was
+/// lost; what was never collected cannot.
+#[tokio::test]
+async fn a_late_collection_can_be_repeated_after_the_end() {
+    let numbers =
+        [("DEVICE_CODE_LIFETIME", "5"), ("DEVICE_APPROVAL_MARGIN", "1"), ("DEVICE_INTERVAL", "1"), ("DEVICE_REPEAT", "6")];
+    let fixture = numbers.iter().fold(Setup::default(), |setup, (name, value)| setup.var(name, value)).start().await;
+    let api = Api::demo(&fixture.a);
+    let person = Person::ada(&fixture.a).await;
+    let (collected, forgotten) = (api.start().await, api.start().await);
+    let begin = tokio::time::Instant::now();
+    person.approve(&collected.user_code).await;
+    person.approve(&forgotten.user_code).await;
+    tokio::time::sleep_until(begin + std::time::Duration::from_secs(4)).await;
+    let tokens = api.poll(&collected).await;
+    assert!(tokens.is_granted(), "{}", tokens.body);
+    // The code ended at 5 s and collection at 7 s; three quarters of the repetition are over at 8.5 s.
+    tokio::time::sleep_until(begin + std::time::Duration::from_millis(8_500)).await;
+    let again = api.poll(&collected).await;
+    assert!(again.is_granted(), "{}", again.body);
+    assert_eq!(again.member("refresh_token"), tokens.member("refresh_token"));
+    assert_eq!(api.poll(&forgotten).await.error(), "expired_token");
+    tokio::time::sleep_until(begin + std::time::Duration::from_millis(10_500)).await;
+    assert_eq!(api.poll(&collected).await.error(), "invalid_grant", "and then it is spent");
+    assert!(api.refresh(&tokens.member("refresh_token")).await.is_granted(), "which hurts nobody");
 }

@@ -17,8 +17,8 @@ fn family() -> Family {
 }
 
 /// Presents a generation; `Some` is the generation of the token answered.
-fn present(family: &mut Family, gate: &Gate, client: &str, generation: u32, now: Timestamp) -> Option<u32> {
-    match verdict(family, gate, client, generation, POLICY, now) {
+fn present(family: &mut Family, gate: Gate, client: &str, generation: u32, now: Timestamp) -> Option<u32> {
+    match verdict(family, &gate, client, generation, POLICY, now) {
         Verdict::Rotate => {
             family.generation += 1;
             family.rotated_at = now;
@@ -43,7 +43,7 @@ proptest! {
         for (who, pause) in moves {
             now += pause;
             let (generation, before) = (held[who], family.clone());
-            let answered = present(&mut family, &OPEN, "c", generation, at(now));
+            let answered = present(&mut family, OPEN, "c", generation, at(now));
             if generation + 1 < before.generation {
                 prop_assert_eq!(answered, None, "g < G-1 never yields a token");
             }
@@ -62,7 +62,7 @@ proptest! {
         // A database restored to before the rotation.
         let mut family = Family { generation, ..family() };
         let before = family.clone();
-        prop_assert_eq!(present(&mut family, &OPEN, "c", generation + ahead, at(now)), None);
+        prop_assert_eq!(present(&mut family, OPEN, "c", generation + ahead, at(now)), None);
         prop_assert_eq!(&family, &before);
         prop_assert_eq!(verdict(&family, &OPEN, "c", generation + ahead, POLICY, at(now)), Verdict::Refuse(Why::Ahead));
     }
@@ -80,11 +80,11 @@ proptest! {
         let (mut held, mut now) = (0, 0);
         for (pause, lost) in pauses {
             now += pause;
-            let answered = present(&mut family, &OPEN, "c", held, at(now));
+            let answered = present(&mut family, OPEN, "c", held, at(now));
             prop_assert!(answered.is_some());
             if lost {
                 now += 59;
-                let again = present(&mut family, &OPEN, "c", held, at(now));
+                let again = present(&mut family, OPEN, "c", held, at(now));
                 prop_assert_eq!(again, answered, "the same token, byte for byte");
             }
             held = answered.unwrap();

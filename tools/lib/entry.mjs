@@ -1,7 +1,7 @@
 // Stands in front of the built Worker in tests only: the same Worker on the same bindings, which can be
 // told to fail. While no fault is armed an operation passes straight through. harness.mjs puts it there,
 // with the constant WORKER (its name) above it and the exported object classes below it.
-import { WorkerEntrypoint, waitUntil } from "cloudflare:workers";
+import { WorkerEntrypoint } from "cloudflare:workers";
 import Built from "./index.js";
 
 // Log lines say which Worker wrote them; both share one runtime and so one output.
@@ -56,9 +56,6 @@ async function run(binding, text, operation, loss) {
     case "slow":
       await sleep(fault.ms);
       return operation();
-    case "late":
-      waitUntil(sleep(fault.ms).then(operation));
-      return undefined;
   }
 }
 

@@ -1,15 +1,49 @@
-//! `GET /`.
+//! `GET /` and `POST /device/end`: a person's devices.
 
-use crate::edge::ctx::Ctx;
+use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
-use crate::edge::handlers::browser::{Browser, realm};
+use crate::edge::handlers::browser::{Browser, posted, realm, sealed_form};
 use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::log::Line;
+use crate::edge::store::grants;
 use crate::pages;
+use crate::protocol::session::EndForm;
+use crate::protocol::time::Timestamp;
 
-/// Who is signed in, and where to go from here.
+/// Who is signed in, the devices that are, and where to go from here.
 pub async fn home(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
     let browser = Browser::of(ctx, request);
-    let signed_in = browser.signed_in(ctx).await?;
-    let name = signed_in.as_ref().map(|signed_in| signed_in.name.as_str());
-    Ok(browser.page(ctx, 200, pages::home(&realm(ctx), &pages::Home { name })))
+    let Some(signed_in) = browser.signed_in(ctx).await? else {
+        return Ok(browser.page(ctx, 200, pages::home(&realm(ctx), &pages::Home::default())));
+    };
+    let grants = grants::of_user(ctx, &signed_in.session.id, &signed_in.session.user).await?;
+    let sealer = ctx.config.sealer();
+    let form = |grant: &grants::Listed| EndForm { holder: browser.holder(ctx, &signed_in), grant: grant.id.clone() };
+    let forms: Vec<String> = grants.iter().map(|grant| sealer.seal(&form(grant), &mut Platform)).collect();
+    let seconds = |instant: Timestamp| instant.seconds().max(0).unsigned_abs();
+    let devices: Vec<pages::Device<'_>> = grants
+        .iter()
+        .zip(&forms)
+        .map(|(grant, form)| pages::Device {
+            name: &grant.name,
+            approved_at: seconds(grant.approved_at),
+            used_at: seconds(grant.rotated_at),
+            form,
+        })
+        .collect();
+    Ok(browser.page(ctx, 200, pages::home(&realm(ctx), &pages::Home { name: Some(&signed_in.name), devices: &devices })))
+}
+
+/// Signs one device out: its grant is revoked, and no other.
+pub async fn end_device(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
+    let form = posted(request).await?;
+    let browser = Browser::of(ctx, request);
+    if let Some(signed_in) = browser.signed_in(ctx).await? {
+        let sealed: Option<EndForm> = sealed_form(ctx, &form)?;
+        match sealed.filter(|sealed| browser.holds(ctx, &sealed.holder, &signed_in)) {
+            Some(end) => grants::revoke(ctx, &signed_in.session.user, &end.grant, "ended by its owner").await?,
+            None => "form expired, or of another session".clone_into(&mut line.detail),
+        }
+    }
+    Ok(browser.name_on(ctx, WireResponse::see_other("/")))
 }

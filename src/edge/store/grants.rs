@@ -257,6 +257,27 @@ pub async fn by_id(ctx: &Ctx, user: &UserId, id: &OwnedId) -> Result<Option<Gran
     rows.first::<Row>()?.map(|row| Grant::parse(row, user, id)).transpose()
 }
 
+/// A device that is signed in, for its owner to see.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listed {
+    /// Its grant.
+    pub id: OwnedId,
+    /// What its owner sees it as.
+    pub name: String,
+    /// When it was allowed.
+    pub approved_at: Timestamp,
+    /// When it last got tokens.
+    pub rotated_at: Timestamp,
+}
+
+/// The devices of an owner that are signed in, the last used first; at most a hundred.
+pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<Listed>, Fault> {
+    let sql = "SELECT g.id, g.name, g.approved_at, g.rotated_at FROM grants g JOIN users u ON u.id = g.user_id \
+               WHERE g.user_id = ?1 AND g.revoked_at IS NULL AND g.expires_at > ?2 AND g.approved_at > u.not_before \
+               ORDER BY g.rotated_at DESC LIMIT 100";
+    Db::new(ctx, Shards::of(session)).run(Statement::new(sql, [user.as_str().into(), ctx.now.into()])).await?.all()
+}
+
 /// Revokes a grant for good.
 pub async fn revoke(ctx: &Ctx, user: &UserId, id: &OwnedId, why: &'static str) -> Result<(), Fault> {
     let sql = "UPDATE grants SET revoked_at = ?3, revoked_why = ?4 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL";

@@ -96,8 +96,12 @@ fn other_pages(word: &str) -> Vec<(&'static str, Html)> {
     let realm = &realm(word);
     let leave = Logout { form: SEALED, name: word, expired: false };
     vec![
-        ("home", home(realm, &Home { name: Some(word) })),
-        ("home, signed out", home(realm, &Home { name: None })),
+        ("home", home(realm, &Home { name: Some(word), devices: &[] })),
+        (
+            "home, with a device",
+            home(realm, &Home { name: Some(word), devices: &[Device { name: word, form: SEALED, ..Device::default() }] }),
+        ),
+        ("home, signed out", home(realm, &Home::default())),
         ("logout", logout(realm, &leave)),
         ("logout, expired", logout(realm, &Logout { expired: true, ..leave })),
         ("signed out", signed_out(realm, &SignedOut { everywhere: false })),

@@ -21,6 +21,7 @@ fn is_dressed(what: &str, page: &Answer) {
     ] {
         assert_eq!(page.header(name), value, "{what}: {name}");
     }
+    assert!(!page.header("x-request-id").is_empty(), "{what}");
     let body = page.body.to_lowercase();
     for inline in ["<script", "<style", " style=", "javascript:", "<base", "<iframe", "<object", "http-equiv"] {
         assert!(!body.contains(inline), "{what}: {inline}");

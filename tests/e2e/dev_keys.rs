@@ -1,4 +1,0 @@
-//! Temporary root while the modules are written side by side.
-mod harness;
-mod keys;
-mod support;

@@ -1,4 +1,0 @@
-//! Temporary root.
-mod harness;
-mod outages;
-mod support;
