@@ -418,6 +418,11 @@ fn ornate_clients() -> Value {
 /// and the console is silent, so the content security policy blocks nothing of ours.
 #[tokio::test]
 async fn every_page_is_fit_for_everybody_in_every_look() {
+    const LONG_NAME: &str = "Infusionspumpenverwaltungsarbeitsplatz, Stationsrechner 4 Ost, Villars-sur-Gl\u{e2}ne, CH";
+    const DEVICE: &str = "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, \
+                          auth_time, acr, amr, created_at, expires_at, rotated_at, basis) \
+                          SELECT user_id, ?1, 'demo-device', ?2, '', '', '[]', n, n, '', '[]', n, n + 1000000, n, '' \
+                          FROM logins, (SELECT unixepoch() * 1000 AS n) WHERE login = 'ada'";
     let fixture = setup()
         .var("REALM_NAME", "St. Elsewhere Hospital")
         .var("PASSWORD_BUDGET", "2")
@@ -434,6 +439,12 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
     audit.look("error", "Something went wrong").await;
     page.open(&url("/")).await;
     audit.look("home-signed-in", "You are signed in").await;
+    for (id, name) in [("AZxsAQIDBAUGBwgJCgsMDQ4PEA", "Demo device"), ("AZxsAQIDBAUGBwgJCgsMDQ4PEQ", LONG_NAME)] {
+        fixture.d1(DEVICE, &[id.into(), name.into()]).await;
+    }
+    page.open(&url("/")).await;
+    assert!(page.has(".devices").await);
+    audit.look("home-devices", "You are signed in").await;
     page.follow("a[href='/logout']").await;
     audit.look("logout", "Sign out?").await;
     audit.expire("#logout-confirm").await;

@@ -8,4 +8,5 @@ mod inputs;
 mod keys;
 mod outages;
 mod pages;
+mod serve;
 mod support;

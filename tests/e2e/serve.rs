@@ -1,0 +1,106 @@
+//! `make serve`: what it promises whoever runs it.
+#![expect(clippy::unwrap_used, reason = "a broken step fails the test by panicking")]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::harness::built;
+use crate::support::{Api, Person};
+
+/// The server, until it is dropped.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    /// Starts it and reads up to its `ready` line; nothing if it leaves before.
+    fn start(port: u16, state: &Path, more: &[(&str, &str)]) -> Option<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut process = Command::new(root.join("node_modules/.bin/node"))
+            .arg(root.join("tools/serve.mjs"))
+            .env("PORT", port.to_string())
+            .env("STATE", state)
+            .env("LATCHKEY_SEED", built("latchkey-seed"))
+            .envs(more.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let ready = format!("ready http://localhost:{port}");
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let is_ready = lines.any(|line| line == ready);
+        // Somebody has to read what it logs.
+        std::thread::spawn(move || lines.count());
+        if !is_ready {
+            assert!(!process.wait().unwrap().success());
+            return None;
+        }
+        Some(Self { process, url: format!("http://localhost:{port}") })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // As Ctrl-C does it, so that the runtime ends with it and finishes what it writes.
+        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+    }
+}
+
+fn fresh(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_keeps_its_state_and_takes_users_clients_and_settings() {
+    let (state, seed) = (fresh("serve"), fresh("seed").join("seed.json"));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let own = json!({
+        "users": [{ "login": "grace", "password": "compiler-no-1952", "claims": { "name": "Grace Hopper" } }],
+        "clients": [{
+            "client_id": "own", "client_name": "Own", "token_endpoint_auth_method": "none", "scope": "openid",
+            "grant_types": [crate::support::DEVICE_CODE, "refresh_token"],
+        }],
+    });
+    std::fs::write(&seed, own.to_string()).unwrap();
+
+    let server = Server::start(port, &state, &[]).unwrap();
+    let demo = Api::demo(&server.url);
+    let metadata = demo.get("/.well-known/openid-configuration").await.json();
+    assert_eq!(metadata["issuer"], server.url.as_str());
+    let kids = |jwks: Value| -> Vec<Value> { jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect() };
+    let before = kids(demo.get("/jwks.json").await.json());
+    let tokens = demo.signed_in(&Person::ada(&server.url).await).await;
+    assert_eq!(Api::public(&server.url, "own").post("/device_authorization", &[]).await.error(), "invalid_client");
+    assert!(Server::start(port + 1, &state, &[]).is_none(), "one server per state");
+    drop(server);
+
+    let seed = seed.display().to_string();
+    let server = Server::start(port, &state, &[("SEED", &seed), ("DEVICE_INTERVAL", "7")]).unwrap();
+    // New connections: the old ones died with the server.
+    let demo = Api::demo(&server.url);
+    assert_eq!(kids(demo.get("/jwks.json").await.json()), before, "the keys are kept");
+    assert!(demo.refresh(&tokens.member("refresh_token")).await.is_granted(), "so is the sign-in");
+    let own = Api::public(&server.url, "own");
+    assert_eq!(own.start().await.answer.json()["interval"], 7);
+    let grace = Person::new(&server.url);
+    grace.sign_in("grace", "compiler-no-1952").await;
+    assert!(own.signed_in(&grace).await.is_granted());
+    drop(server);
+
+    let server = Server::start(port, &state, &[("ISSUER", "https://id.example")]).unwrap();
+    let metadata = Api::demo(&server.url).get("/.well-known/openid-configuration").await.json();
+    assert_eq!(
+        (&metadata["issuer"], &metadata["token_endpoint"]),
+        (&"https://id.example".into(), &"https://id.example/token".into())
+    );
+}
