@@ -25,7 +25,7 @@ pub struct CodeEntry<'a> {
 /// Why a code did not work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeError {
-    /// Unknown, expired, used and denied codes: one text (device-flow rule 8).
+    /// Unknown, expired, used and denied codes: one text.
     NotFound,
     /// Too many wrong codes.
     Throttled {

@@ -8,7 +8,7 @@ use super::{
     time,
 };
 
-/// Model of [`approval`]: everything that device-flow rule 7 wants a person to see.
+/// Model of [`approval`]: everything that a person has to see before a yes (RFC 8628 5.4, RFC 10027).
 #[derive(Clone, Copy, Debug)]
 pub struct Approval<'a> {
     /// The sealed form.

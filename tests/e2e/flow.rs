@@ -19,7 +19,7 @@ use latchkey::protocol::seal::{Sealable, Sealer};
 use serde_json::{Value, json};
 
 use crate::harness::{Fixture, Setup, Worker};
-use crate::support::{Answer, Api, DEVICE_CODE, Person};
+use crate::support::{self, Answer, Api, Person};
 
 /// Everything that the demo's clients may ask for.
 const SCOPE: &str = "openid profile email offline_access records:read records:write";
@@ -34,17 +34,8 @@ const PEOPLE: [&str; 6] = ["barbara", "dorothy", "edith", "grace", "katherine", 
 const KIOSK_SECRET: &str = "kiosk-secret-0123456789abcdef0123456789";
 const PASSWORD: &str = "compiler-no-1952";
 
-/// A public client for the device grant, in the form of a seed file, with changes.
 fn client(id: &str, changes: &Value) -> Value {
-    let mut client = json!({
-        "client_id": id,
-        "client_name": format!("Client {id}"),
-        "token_endpoint_auth_method": "none",
-        "grant_types": [DEVICE_CODE, "refresh_token"],
-        "scope": SCOPE,
-    });
-    client.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    client
+    support::client(id, &[json!({ "scope": SCOPE }), changes.clone()])
 }
 
 /// The fixture that all tests share which need no settings of their own: two Workers, a short interval

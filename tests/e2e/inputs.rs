@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::harness::{Fixture, Setup};
-use crate::support::{ADA, Answer, Api, DEVICE_CODE, DeviceSignIn, Person, claims};
+use crate::support::{self, ADA, Answer, Api, DEVICE_CODE, DeviceSignIn, Person, claims};
 
 /// Secret of the client `by-post`.
 const POST_SECRET: &str = "by-post-secret-0123456789abcdefghij";
@@ -26,15 +26,7 @@ const BASIC_SECRET: &str = "demo-device-secret-0123456789abcdef";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn client(id: &str, changes: &Value) -> Value {
-    let mut client = json!({
-        "client_id": id,
-        "client_name": format!("Client {id}"),
-        "token_endpoint_auth_method": "none",
-        "grant_types": [DEVICE_CODE, "refresh_token"],
-        "scope": "openid profile records:read",
-    });
-    client.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    client
+    support::client(id, &[json!({ "scope": "openid profile records:read" }), changes.clone()])
 }
 
 /// Settings of all fixtures here: clients that the demo lacks.

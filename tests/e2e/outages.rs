@@ -5,15 +5,10 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Fault, Fixture, Mode, Setup, Worker};
-use crate::support::{ADA, Answer, Api, DEVICE_CODE, Person, sleep};
+use crate::support::{self, ADA, Answer, Api, Person, sleep};
 
 fn client(id: &str, changes: &Value) -> Value {
-    let mut client = json!({
-        "client_id": id, "client_name": id, "token_endpoint_auth_method": "none", "refresh_grace": 1,
-        "grant_types": [DEVICE_CODE, "refresh_token"], "scope": "openid profile records:read",
-    });
-    client.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    client
+    support::client(id, &[json!({ "scope": "openid profile records:read", "refresh_grace": 1 }), changes.clone()])
 }
 
 async fn generations(fixture: &Fixture, client: &str) -> Vec<i64> {

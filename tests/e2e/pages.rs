@@ -19,7 +19,7 @@ use latchkey::protocol::seal::{Sealable, Sealer};
 use serde_json::{Value, json};
 
 use crate::harness::{Fixture, Setup, Worker};
-use crate::support::{Answer, Api, DEVICE_CODE, Person};
+use crate::support::{self, Answer, Api, Person};
 
 /// Everybody's password but ada's.
 const PASSWORD: &str = "compiler-no-1952";
@@ -27,15 +27,7 @@ const PASSWORD: &str = "compiler-no-1952";
 const PEOPLE: [&str; 6] = ["barbara", "bob", "dorothy", "edith", "grace", "mary"];
 
 fn client(id: &str, changes: &Value) -> Value {
-    let mut client = json!({
-        "client_id": id,
-        "client_name": format!("Client {id}"),
-        "token_endpoint_auth_method": "none",
-        "grant_types": [DEVICE_CODE, "refresh_token"],
-        "scope": "openid profile offline_access records:read records:write",
-    });
-    client.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    client
+    support::client(id, &[json!({ "scope": "openid profile offline_access records:read records:write" }), changes.clone()])
 }
 
 /// Settings of all fixtures here. The filter per address is out of the way: all tests have one address.

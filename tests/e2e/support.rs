@@ -17,6 +17,20 @@ pub const ADA: (&str, &str) = ("ada", "engine-no-1843");
 /// The device grant's type.
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
+/// A public client for the device grant, in the form of a seed file, with changes.
+pub fn client(id: &str, changes: &[Value]) -> Value {
+    let mut client = serde_json::json!({
+        "client_id": id,
+        "client_name": format!("Client {id}"),
+        "token_endpoint_auth_method": "none",
+        "grant_types": [DEVICE_CODE, "refresh_token"],
+    });
+    for change in changes {
+        client.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    }
+    client
+}
+
 /// An answer, whole.
 #[derive(Clone, Debug)]
 pub struct Answer {

@@ -15,7 +15,7 @@ fn is_too_many(answer: &Answer) {
     assert!(!answer.member("request_id").is_empty());
 }
 
-/// device-flow rule 6: the rate limit counts per client and address; RFC 6585 4: 429.
+/// The rate limit counts per client and address; RFC 6585 4: 429.
 #[tokio::test]
 async fn device_sign_ins_are_limited_per_client_and_address() {
     let fixture = setup().rate_limit("LIMIT_DEVICE", 3).start().await;
@@ -41,7 +41,7 @@ async fn device_sign_ins_are_limited_per_client_and_address() {
     assert_eq!(fixture.objects("DeviceFlow").await.len(), flows + 2, "a refused request makes no flow");
 }
 
-/// device-flow rule 6: a cap of live flows per client, wherever its requests come from.
+/// A cap of live flows per client, wherever its requests come from.
 #[tokio::test]
 async fn a_client_has_only_so_many_open_device_sign_ins() {
     let fixture = fixture();

@@ -8,7 +8,7 @@ use crate::support::{Api, DEVICE_CODE, Person, claims};
 /// Route, method, status, client and error.
 type Expected = (&'static str, &'static str, u64, Option<&'static str>, Option<&'static str>);
 
-/// models.md habit 6: every request is one line that says what it was and what it cost; no line holds a
+/// Every request is one line that says what it was and what it cost; no line holds a
 /// query string, token, code, password or cookie.
 #[tokio::test]
 async fn every_request_is_one_line_without_secrets() {

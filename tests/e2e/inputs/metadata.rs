@@ -56,7 +56,7 @@ async fn both_metadata_documents_are_one_and_every_endpoint_in_it_answers() {
     }
 }
 
-/// design.md 6: the issuer is a setting; nothing that a request says changes it or any URL.
+/// The issuer is a setting; nothing that a request says changes it or any URL.
 #[tokio::test]
 async fn the_issuer_is_never_taken_from_a_request() {
     let fixture = Fixture::shared();

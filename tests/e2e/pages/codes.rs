@@ -17,7 +17,7 @@ fn filled_in(page: &Answer) -> String {
     field.split_once('"').unwrap().0.to_owned()
 }
 
-/// device-flow rule 8: unknown, expired, used, denied and collected codes give one page.
+/// Unknown, expired, used, denied and collected codes give one page.
 #[tokio::test]
 async fn codes_that_do_not_work_cannot_be_told_apart() {
     let fixture = hasty();
@@ -69,7 +69,7 @@ async fn a_code_may_be_spelt_in_many_ways() {
     }
 }
 
-/// device-flow rules 7 and 8, RFC 8628 3.3.1 and 5.4: a link fills the code in, leaves it in no address,
+/// RFC 8628 3.3.1 and 5.4: a link fills the code in, leaves it in no address,
 /// and never submits it.
 #[tokio::test]
 async fn a_link_fills_the_code_in_and_never_submits_it() {
@@ -133,7 +133,7 @@ async fn a_code_from_a_link_stays_in_its_browser() {
     assert_eq!(filled_in(&ada.get("/device").await), "", "too old");
 }
 
-/// `verification_uri_complete` is a setting of the client (device-flow rule 7): without it a code that a
+/// `verification_uri_complete` is a setting of the client: without it a code that a
 /// link filled in is refused, and one that a person types works.
 #[tokio::test]
 async fn codes_of_some_clients_must_be_typed() {
@@ -191,7 +191,7 @@ async fn a_client_may_demand_a_fresh_sign_in() {
     assert!(api.poll(&started).await.is_granted());
 }
 
-/// device-flow rule 8: the QR code is a pure function of a well-formed code.
+/// The QR code is a pure function of a well-formed code.
 #[tokio::test]
 async fn the_qr_code_looks_nothing_up() {
     let fixture = fixture();

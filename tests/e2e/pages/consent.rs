@@ -1,4 +1,4 @@
-//! The yes and the no: device-flow rule 7.
+//! The yes and the no: RFC 8628 3.3 and 5.4, RFC 10027.
 
 use serde_json::json;
 use tokio::task::JoinSet;

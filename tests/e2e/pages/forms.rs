@@ -77,7 +77,7 @@ impl Desk {
     }
 }
 
-/// design.md 8, matrix 4: every form x {other browser, other user, other session, expired}.
+/// Every form x {other browser, other user, other session, expired}.
 #[tokio::test]
 async fn a_form_is_good_for_its_browser_session_and_subject_alone() {
     let desk = Desk::new("ada").await;
@@ -142,7 +142,7 @@ async fn a_form_dies_with_its_session() {
     desk.nothing_changed().await;
 }
 
-/// A form is of one flow (device-flow rule 5): one that took over the same user code in between is
+/// A form is of one flow: one that took over the same user code in between is
 /// another instance, and is not approved, denied or undone by the page of the one before.
 #[tokio::test]
 async fn a_page_of_one_flow_answers_no_other() {

@@ -44,7 +44,7 @@ fn is_dressed(what: &str, page: &Answer) {
     }
 }
 
-/// design.md 5 and issue 2, 9: the same dress on every page, whatever its status.
+/// The same dress on every page, whatever its status.
 #[tokio::test]
 async fn every_page_carries_the_security_headers() {
     let fixture = fixture();

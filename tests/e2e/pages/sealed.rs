@@ -1,4 +1,4 @@
-//! The matrix of sealed kinds (design.md 8): a value sealed for one purpose is nothing in any other
+//! The matrix of sealed kinds: a value sealed for one purpose is nothing in any other
 //! place, though browser, session, subject and time are right.
 
 use serde_json::Value;
