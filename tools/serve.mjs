@@ -43,6 +43,8 @@ const mf = new Miniflare({
   workers: [
     worker({
       name: "latchkey",
+      // Per address, and on this machine everybody has the same one. The exact budgets are as deployed.
+      ratelimits: { LIMIT_LOGIN: 600, LIMIT_DEVICE: 1200 },
       bindings: { ...settings, ...JSON.parse(readFileSync(secretsFile, "utf8")) },
     }),
   ],

@@ -10,7 +10,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -233,6 +233,13 @@ impl Fixture {
         stored
     }
 
+    /// Asserts that all is stored as it was, but for what time alone takes away.
+    pub async fn assert_unchanged(&self, before: Vec<Value>) {
+        let after = self.stored().await;
+        let now = UNIX_EPOCH.elapsed().expect("a clock after 1970").as_millis();
+        assert_eq!(lasting(after, now), lasting(before, now), "something was written");
+    }
+
     /// What the object with this id has stored and when its alarm is due: `{"alarm": ms, "stored": {key: value}}`.
     pub async fn object(&self, class: &str, id: &str) -> Value {
         self.call("object", json!({ "class": class, "id": id })).await
@@ -306,6 +313,18 @@ impl Drop for Fixture {
         drop(self.harness.stdin.take());
         self.harness.wait().ok();
     }
+}
+
+/// What is stored without what time alone takes away: budgets that are full again by now, and alarms.
+fn lasting(mut stored: Vec<Value>, now: u128) -> Vec<Value> {
+    for entry in stored.iter_mut().filter(|entry| entry.get("Throttle").is_some()) {
+        let Some(held) = entry.get_mut("holds").and_then(Value::as_object_mut) else { continue };
+        held.remove("alarm");
+        if let Some(usages) = held.get_mut("stored").and_then(Value::as_object_mut) {
+            usages.retain(|_, full_at| full_at.as_u64().is_some_and(|full_at| u128::from(full_at) > now));
+        }
+    }
+    stored
 }
 
 fn rows(value: Value) -> Vec<Value> {

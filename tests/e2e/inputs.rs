@@ -10,9 +10,8 @@ mod lines;
 mod metadata;
 mod parameters;
 
-use std::sync::OnceLock;
-
 use serde_json::{Value, json};
+use std::sync::OnceLock;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::harness::{Fixture, Setup};
@@ -136,7 +135,7 @@ impl Watch {
         for secret in &self.secrets {
             assert!(!told.iter().any(|line| line.contains(secret)), "{secret} is in the log");
         }
-        assert_eq!(self.fixture.stored().await, self.stored, "something was written");
+        self.fixture.assert_unchanged(self.stored).await;
         self.alone
     }
 }

@@ -29,7 +29,6 @@ impl Server {
             .envs(more.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let ready = format!("ready http://localhost:{port}");
@@ -53,6 +52,12 @@ impl Drop for Server {
     }
 }
 
+/// A free port below those that the system gives to everybody's connections.
+fn free_port() -> u16 {
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    (first..first + 100).step_by(2).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 fn fresh(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
@@ -63,7 +68,7 @@ fn fresh(name: &str) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_keeps_its_state_and_takes_users_clients_and_settings() {
     let (state, seed) = (fresh("serve"), fresh("seed").join("seed.json"));
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let own = json!({
         "users": [{ "login": "grace", "password": "compiler-no-1952", "claims": { "name": "Grace Hopper" } }],
         "clients": [{
