@@ -38,11 +38,13 @@ export function vars(overrides) {
   return { ...WRANGLER.vars, ...Object.fromEntries(demoVars), ...overrides };
 }
 
-/** The settings in this process's environment: every name that the Worker's configuration module spells out. */
+/** The settings in this process's environment: every name that the Worker's configuration module declares. */
 export function settingsFromEnvironment() {
   const source = readFileSync(join(ROOT, "src/protocol/config.rs"), "utf8");
-  const names = new Set([...source.matchAll(/"([A-Z]+(?:_[A-Z]+)*)"/g)].map((match) => match[1]));
-  return Object.fromEntries([...names].filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
+  const numbers = [...source.matchAll(/^ +[a-z_]+ "([A-Z_]+)" [0-9]/gm)].map((match) => match[1]);
+  const texts = /TEXT_SETTINGS: &\[&str\] = +&\[([^\]]*)\]/.exec(source.replace(/\s+/g, " "))[1];
+  const names = [...numbers, ...[...texts.matchAll(/"([A-Z_]+)"/g)].map((match) => match[1])];
+  return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
 }
 
 /** A fresh key ring, in the form of the Worker's secrets. */
