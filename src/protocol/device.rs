@@ -232,13 +232,13 @@ impl Flow {
         matches!(self.state, State::Pending { .. }) && now < self.expires_at.minus(self.approval_margin)
     }
 
-    /// Nobody asks for it any more from here on.
+    /// No poll can be answered anything but `expired_token` from here on: the object may go.
     pub const fn kept_until(&self) -> Timestamp {
         self.expires_at.plus(MAX_INTERVAL).plus(MAX_INTERVAL).plus(self.repeat)
     }
 
-    /// When a poll is answered `expired_token`: at expiry, or two intervals later once a user
-    /// answered, for a user who read "done" must not be followed by "expired".
+    /// When the time is over to answer or collect for the first time: at expiry, or two intervals later
+    /// once a user said yes, for a user who read "done" must not be followed by "expired".
     fn ends_at(&self) -> Timestamp {
         match &self.state {
             State::Pending { .. } => self.expires_at,
