@@ -255,6 +255,15 @@ fn parameters(alg: Alg) -> js_sys::Object {
             ("publicExponent", Uint8Array::from([1, 0, 1].as_slice()).into()),
             ("hash", "SHA-256".into()),
         ]),
+        Alg::PS256 => js::object(&[
+            ("name", "RSA-PSS".into()),
+            ("modulusLength", 2048.into()),
+            ("publicExponent", Uint8Array::from([1, 0, 1].as_slice()).into()),
+            ("hash", "SHA-256".into()),
+            // As long as the hash (RFC 7518 3.5).
+            ("saltLength", 32.into()),
+        ]),
+        Alg::EdDSA => js::object(&[("name", "Ed25519".into())]),
     }
 }
 

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use sha2::{Digest as _, Sha512};
+
 use super::ids::{OwnedId, UserId};
+use super::jose::Alg;
 use super::scope::Scope;
 use super::seal::Sealable;
 use super::secret::{base64url, sha256};
@@ -77,31 +80,57 @@ pub struct IdClaims {
     pub at_hash: String,
 }
 
-/// `at_hash` of an access token for an ID token signed with a SHA-256 algorithm (Core 3.1.3.6).
-pub fn at_hash(access_token: &str) -> String {
-    base64url(sha256(access_token.as_bytes()).first_chunk::<16>().unwrap_or(&[0; 16]))
+/// `at_hash` of an access token for an ID token signed by this algorithm (Core 3.1.3.6): the left half of
+/// its hash. Ed25519 hashes with SHA-512.
+pub fn at_hash(access_token: &str, alg: Alg) -> String {
+    let token = access_token.as_bytes();
+    match alg {
+        Alg::EdDSA => base64url(Sha512::digest(token).first_chunk::<32>().unwrap_or(&[0; 32])),
+        Alg::ES256 | Alg::RS256 | Alg::PS256 => base64url(sha256(token).first_chunk::<16>().unwrap_or(&[0; 16])),
+    }
 }
 
-/// What is sealed in a `jti`: the grant that the token comes from. The random nonce of the seal
+/// Which row an access token comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A grant: what has refresh tokens, and a device's.
+    Grant,
+    /// The redemption of an authorization code without a refresh token.
+    Redemption,
+}
+
+/// What is sealed in a `jti`: the row that the token comes from. The random nonce of the seal
 /// makes every `jti` unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenId {
-    /// Owner of the grant.
+    /// Its owner.
     pub user: UserId,
-    /// The grant.
+    /// Its id.
     pub grant: OwnedId,
+    /// Its table.
+    pub origin: Origin,
 }
 
 impl Sealable for TokenId {
     const PURPOSE: &'static str = "token id";
 
     fn to_bytes(&self) -> Vec<u8> {
-        [self.user.bytes().as_slice(), self.grant.bytes()].concat()
+        let origin: &[u8] = match self.origin {
+            Origin::Grant => &[],
+            Origin::Redemption => &[1],
+        };
+        [self.user.bytes().as_slice(), self.grant.bytes(), origin].concat()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (user, grant) = bytes.split_first_chunk::<16>()?;
-        Some(Self { user: UserId::from_bytes(*user), grant: OwnedId::from_bytes(grant.try_into().ok()?)? })
+        let (user, rest) = bytes.split_first_chunk::<16>()?;
+        let (grant, origin) = rest.split_first_chunk::<19>()?;
+        let origin = match origin {
+            [] => Origin::Grant,
+            [1] => Origin::Redemption,
+            _ => return None,
+        };
+        Some(Self { user: UserId::from_bytes(*user), grant: OwnedId::from_bytes(*grant)?, origin })
     }
 }
 
@@ -195,15 +224,19 @@ mod tests {
     #[test]
     fn at_hash_is_the_left_half_of_sha256() {
         // FIPS 180-2 B.1: SHA-256("abc") begins with ba7816bf 8f01cfea 414140de 5dae2223.
-        assert_eq!(at_hash("abc"), "ungWv48Bz-pBQUDeXa4iIw");
+        assert_eq!(at_hash("abc", Alg::RS256), "ungWv48Bz-pBQUDeXa4iIw");
+        // FIPS 180-2 C.1: SHA-512("abc") begins with ddaf35a1 93617aba cc417349 ae204131.
+        assert!(at_hash("abc", Alg::EdDSA).starts_with("3a81oZNherrMQXNJriBBMQ".get(..20).unwrap()));
     }
 
     #[test]
     fn token_ids_round_trip() {
         let user = UserId::generate(&mut Counted(0));
-        let id = TokenId { grant: OwnedId::generate(&user, &mut Counted(9)), user };
-        assert_eq!(TokenId::from_bytes(&id.to_bytes()), Some(id.clone()));
-        assert_eq!(TokenId::from_bytes(&id.to_bytes()[1..]), None);
+        for origin in [Origin::Grant, Origin::Redemption] {
+            let id = TokenId { grant: OwnedId::generate(&user, &mut Counted(9)), user: user.clone(), origin };
+            assert_eq!(TokenId::from_bytes(&id.to_bytes()), Some(id.clone()));
+            assert_eq!(TokenId::from_bytes(&id.to_bytes()[1..]), None);
+        }
     }
 
     #[test]

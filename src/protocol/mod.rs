@@ -6,6 +6,7 @@
 pub mod claims;
 pub mod client;
 pub mod client_auth;
+pub mod client_metadata;
 pub mod config;
 pub mod cookie;
 pub mod device;
@@ -18,6 +19,8 @@ pub mod jose;
 pub mod keyring;
 pub mod keys;
 pub mod password;
+pub mod pkce;
+pub mod redirect;
 pub mod refresh;
 pub mod revoke;
 pub mod scope;

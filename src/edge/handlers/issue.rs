@@ -4,11 +4,11 @@ use crate::edge::crypto::Signers;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::store::grants::Grant;
-use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
+use crate::protocol::claims::{AccessClaims, IdClaims, Origin, TokenId, at_hash};
 use crate::protocol::client::{Client, REFRESH_TOKEN};
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
-use crate::protocol::jose::Typ;
+use crate::protocol::jose::{Alg, Typ};
 use crate::protocol::refresh::RefreshToken;
 use crate::protocol::scope::Scope;
 use crate::protocol::seal::OpenError;
@@ -45,7 +45,8 @@ impl Issue {
             aud: self.audience.into(),
             client_id: client.id.clone(),
             scope: self.scope.clone(),
-            jti: sealer.seal(&TokenId { user: grant.user.clone(), grant: grant.id.clone() }, &mut Platform),
+            jti: sealer
+                .seal(&TokenId { user: grant.user.clone(), grant: grant.id.clone(), origin: Origin::Grant }, &mut Platform),
             auth_time: grant.auth_time.seconds(),
             acr: grant.acr.clone(),
             amr: grant.amr.clone(),
@@ -61,7 +62,7 @@ impl Issue {
                 acr: grant.acr.clone(),
                 amr: grant.amr.clone(),
                 sid: grant.id.sid(),
-                at_hash: at_hash(&access_token),
+                at_hash: at_hash(&access_token, Alg::RS256),
             };
             Some(self.signers.id.sign(ctx, Typ::IdToken, lifetime, claims).await?)
         } else {
