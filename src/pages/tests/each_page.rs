@@ -184,7 +184,8 @@ fn signing_out_asks_and_then_says_so() {
 
 #[test]
 fn an_error_has_one_sentence_by_status_and_the_request_id() {
-    let html = |status| error(&realm("Ada"), &ErrorPage { status, request_id: "7f3a" }).into_string();
+    let html =
+        |status| error(&realm("Ada"), &ErrorPage { status, request_id: "7f3a", code: None, description: None }).into_string();
     let mut sentences = HashSet::new();
     for status in [400, 404, 405, 413, 429, 503] {
         let html = html(status);

@@ -94,19 +94,26 @@ fn device_pages(word: &str) -> Vec<(&'static str, Html)> {
 
 fn other_pages(word: &str) -> Vec<(&'static str, Html)> {
     let realm = &realm(word);
-    let leave = Logout { form: SEALED, name: word, expired: false };
+    let leave = Logout { form: SEALED, name: word, expired: false, client: None };
     vec![
-        ("home", home(realm, &Home { name: Some(word), devices: &[] })),
+        ("home", home(realm, &Home { name: Some(word), ..Home::default() })),
         (
             "home, with a device",
-            home(realm, &Home { name: Some(word), devices: &[Device { name: word, form: SEALED, ..Device::default() }] }),
+            home(
+                realm,
+                &Home {
+                    name: Some(word),
+                    devices: &[Device { name: word, form: SEALED, ..Device::default() }],
+                    ..Home::default()
+                },
+            ),
         ),
         ("home, signed out", home(realm, &Home::default())),
         ("logout", logout(realm, &leave)),
         ("logout, expired", logout(realm, &Logout { expired: true, ..leave })),
         ("signed out", signed_out(realm, &SignedOut { everywhere: false })),
         ("signed out, everywhere", signed_out(realm, &SignedOut { everywhere: true })),
-        ("error", error(realm, &ErrorPage { status: 400, request_id: word })),
+        ("error", error(realm, &ErrorPage { status: 400, request_id: word, code: None, description: None })),
     ]
 }
 
