@@ -8,7 +8,7 @@ use super::{
 /// English.
 pub const EN: Texts = Texts {
     lang: "en",
-    mistake: "Error",
+    mistake: "Error:",
     footer: "Sign-in service of",
     expired: "This page was open too long. Please try again.",
     throttled: |minutes| match minutes {

@@ -5,13 +5,17 @@
 //! sentence, which is possible in every language.
 
 mod choose;
+mod de;
 mod en;
+mod fr;
 
 pub use choose::choose;
+pub use de::DE;
 pub use en::EN;
+pub use fr::FR;
 
 /// Every language, the default first.
-pub const ALL: [&Texts; 1] = [&EN];
+pub const ALL: [&Texts; 3] = [&EN, &DE, &FR];
 
 /// The words of all pages in one language.
 #[derive(Clone, Copy, Debug)]
