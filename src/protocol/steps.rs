@@ -17,9 +17,6 @@ pub struct Asked {
     /// Client and id of a pushed one, whose row is there until the flow completes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed: Option<PushedId>,
-    /// The subject of a verified `id_token_hint` of a pushed request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
     /// When the flow began.
     pub made_at: Timestamp,
     /// The account that was chosen on the way, by signing in or in the chooser.

@@ -47,12 +47,6 @@ pub async fn alive_with_consent(ctx: &Ctx, key: &SessionKey, client: &str) -> Re
     Ok(Some((signed_in, consents::choice(&consent)?)))
 }
 
-/// The `sid` of a session, alive or not.
-pub async fn sid(ctx: &Ctx, key: &SessionKey) -> Result<Option<String>, Fault> {
-    let rows = Db::new(ctx, Shards::of(&key.session)).run(select(key)).await?;
-    Ok(rows.first::<Row>()?.map(|row| public_sid(row.sid, key)))
-}
-
 fn parse(ctx: &Ctx, key: &SessionKey, rows: &Rows) -> Result<Option<SignedIn>, Fault> {
     let Some(row) = rows.first::<Row>()? else {
         return Ok(None);
@@ -75,7 +69,7 @@ fn parse(ctx: &Ctx, key: &SessionKey, rows: &Rows) -> Result<Option<SignedIn>, F
     Ok(Some(SignedIn { session, name, detail: detail.map(str::to_owned) }))
 }
 
-/// A session from before there was a `sid` has one that follows from its id.
+/// A session from before there was a `sid` is about to get one that follows from its id.
 fn public_sid(sid: String, key: &SessionKey) -> String {
     if sid.is_empty() { key.session.sid() } else { sid }
 }
@@ -87,11 +81,12 @@ fn select(key: &SessionKey) -> Statement {
 }
 
 /// Notes the use of a session that is not over, when that was last done some minutes ago: often enough that
-/// a session in use never goes idle.
+/// a session in use never goes idle. A session from before there was a `sid` gets one.
 fn touch(ctx: &Ctx, key: &SessionKey) -> Statement {
     let settings = &ctx.config.settings;
     let every = Seconds(settings.session_touch.min(settings.session_idle / 2));
-    let sql = "UPDATE sessions SET seen_at = ?3 WHERE user_id = ?1 AND id = ?2 AND seen_at <= ?4 AND seen_at > ?5 AND auth_time > ?6";
+    let sql = "UPDATE sessions SET seen_at = ?3, sid = CASE sid WHEN '' THEN ?7 ELSE sid END \
+               WHERE user_id = ?1 AND id = ?2 AND (seen_at <= ?4 OR sid = '') AND seen_at > ?5 AND auth_time > ?6";
     let parameters = [
         key.user.as_str().into(),
         (&key.session).into(),
@@ -99,6 +94,7 @@ fn touch(ctx: &Ctx, key: &SessionKey) -> Statement {
         ctx.now.minus(every).into(),
         ctx.now.minus(Seconds(settings.session_idle)).into(),
         ctx.now.minus(Seconds(settings.session_absolute)).into(),
+        key.session.sid().into(),
     ];
     Statement::new(sql, parameters)
 }
