@@ -10,3 +10,4 @@ mod outages;
 mod pages;
 mod serve;
 mod support;
+mod web;
