@@ -114,13 +114,7 @@ impl Provider {
         if !is_safe(&url) || url.query().is_some() {
             return Err("the issuer must be a plain https URL, or http on this machine".to_owned());
         }
-        // Plain http is for this machine only, so never through a proxy. A connection kept open would
-        // be closed by the server in between.
-        let mut http = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(10)).pool_max_idle_per_host(0);
-        if url.scheme() == "http" {
-            http = http.no_proxy();
-        }
-        let http = http.build().map_err(|error| error.to_string())?;
+        let http = http_client(&url)?;
         Ok(Self {
             fetch_pause: FETCH_PAUSE,
             issuer: issuer.to_owned(),
@@ -232,6 +226,16 @@ pub fn unix_time() -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a native program has a clock of its own")]
     let now = std::time::SystemTime::now();
     now.duration_since(UNIX_EPOCH).ok().and_then(|age| i64::try_from(age.as_secs()).ok()).unwrap_or_default()
+}
+
+/// A client for one server. Plain http is for this machine only, so never through a proxy. A connection kept open would be
+/// closed by the server in between.
+pub fn http_client(server: &Url) -> Result<Client, String> {
+    let mut http = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(10)).pool_max_idle_per_host(0);
+    if server.scheme() == "http" {
+        http = http.no_proxy();
+    }
+    http.build().map_err(|error| error.to_string())
 }
 
 /// The JSON object of a 200 answer.

@@ -77,8 +77,10 @@ pub fn signed(header: &Value, claims: &Value) -> String {
 /// A provider on this machine, for as long as its test runs.
 pub struct FakeProvider {
     pub issuer: String,
-    jwks: Arc<Mutex<Option<Value>>>,
-    fetches: Arc<AtomicUsize>,
+    /// What the JWKS holds; without it the answer is 503.
+    pub jwks: Arc<Mutex<Option<Value>>>,
+    /// How often the JWKS was asked for.
+    pub fetches: Arc<AtomicUsize>,
 }
 
 impl FakeProvider {
@@ -109,15 +111,5 @@ impl FakeProvider {
     pub fn publish(&self, keys: &[Value]) {
         let keys: Vec<_> = keys.iter().map(public).collect();
         *self.jwks.lock().unwrap() = Some(json!({"keys": keys}));
-    }
-
-    /// The JWKS answers 503 from now on.
-    pub fn lose_keys(&self) {
-        *self.jwks.lock().unwrap() = None;
-    }
-
-    /// How often the JWKS was asked for.
-    pub fn fetches(&self) -> usize {
-        self.fetches.load(Ordering::SeqCst)
     }
 }

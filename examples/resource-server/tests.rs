@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};
@@ -200,28 +201,28 @@ async fn keys_are_fetched_once_and_again_for_a_new_one_but_not_for_each_invented
     for answer in together {
         assert_eq!(answer.await.unwrap().unwrap().status(), 200);
     }
-    assert_eq!(api.fake.fetches(), 1);
+    assert_eq!(api.fake.fetches.load(Ordering::SeqCst), 1);
     for kid in ["k2", "k3", "k4"] {
         assert_eq!(api.status(&api.token(|header, _| header["kid"] = json!(kid))).await, 401);
     }
-    assert_eq!(api.fake.fetches(), 1, "not within the pause");
+    assert_eq!(api.fake.fetches.load(Ordering::SeqCst), 1, "not within the pause");
     api.fake.publish(&[p256_key("k1"), p256_key("k2")]);
     tokio::time::sleep(PAUSE).await;
     assert_eq!(api.status(&api.token(|header, _| header["kid"] = json!("k2"))).await, 200);
-    assert_eq!(api.fake.fetches(), 2);
+    assert_eq!(api.fake.fetches.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
 async fn without_keys_nothing_is_decided_and_known_keys_stay() {
     let api = Running::start().await;
     let good = api.token(|_, _| {});
-    api.fake.lose_keys();
+    *api.fake.jwks.lock().unwrap() = None;
     let answer = api.get(&good).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "5"));
     api.fake.publish(&[p256_key("k1"), rsa_key("r1")]);
     tokio::time::sleep(PAUSE).await;
     assert_eq!(api.status(&good).await, 200);
-    api.fake.lose_keys();
+    *api.fake.jwks.lock().unwrap() = None;
     tokio::time::sleep(PAUSE).await;
     assert_eq!(api.status(&api.token(|header, _| header["kid"] = json!("k2"))).await, 503);
     assert_eq!(api.status(&good).await, 200);
