@@ -12,7 +12,7 @@ use latchkey::protocol::claims::claim_faults;
 use latchkey::protocol::client::{AuthMethod, Client, Metadata, StoredSecret};
 use latchkey::protocol::ids::{Entropy, UserId};
 use latchkey::protocol::password::PasswordHash;
-use latchkey::protocol::secret::{Secret, SecretHash, sha256};
+use latchkey::protocol::secret::{Secret, SecretHash, base64url, sha256};
 use latchkey::protocol::session::login_name;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -25,6 +25,19 @@ struct Seed {
     users: Vec<User>,
     #[serde(default)]
     clients: Vec<Map<String, Value>>,
+    #[serde(default)]
+    initial_access_tokens: Vec<InitialAccessToken>,
+}
+
+/// An initial access token (RFC 7591 3), for clients to register themselves with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InitialAccessToken {
+    token: String,
+    /// So many clients may be registered with it.
+    uses: u32,
+    /// Seconds from now.
+    expires_in: u32,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +90,20 @@ fn statements(seed: &Seed, sql: &mut String, faults: &mut Vec<String>) {
             Err(more) => faults.extend(more.into_iter().map(|fault| format!("user {:?}: {fault}", user.login))),
         }
     }
+    for token in &seed.initial_access_tokens {
+        if token.token.len() < 32 {
+            faults.push("initial_access_tokens: at least 32 characters".to_owned());
+            continue;
+        }
+        let hash = quoted(&base64url(&sha256(token.token.as_bytes())));
+        let _ = writeln!(
+            sql,
+            "INSERT INTO initial_access_tokens (sha256, uses, expires_at) VALUES ({hash}, {}, {NOW} + {}) \
+             ON CONFLICT (sha256) DO UPDATE SET uses = excluded.uses, expires_at = excluded.expires_at;",
+            token.uses,
+            u64::from(token.expires_in) * 1000
+        );
+    }
     for client in &seed.clients {
         let id = client.get("client_id").and_then(Value::as_str).unwrap_or_default();
         match client_statement(id, client) {
@@ -121,29 +148,9 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
 }
 
 fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec<String>> {
-    let known = [
-        "client_id",
-        "client_secret",
-        "client_name",
-        "publisher",
-        "logo_uri",
-        "policy_uri",
-        "tos_uri",
-        "grant_types",
-        "token_endpoint_auth_method",
-        "scope",
-        "required_scope",
-        "resources",
-        "access_token_lifetime",
-        "refresh_idle_lifetime",
-        "refresh_absolute_lifetime",
-        "refresh_grace",
-        "verification_uri_complete",
-        "device_max_auth_age",
-        "device_live_flows",
-    ];
+    let known = |name: &str| ["client_id", "client_secret"].contains(&name) || Metadata::MEMBERS.contains(&name);
     let mut faults: Vec<String> =
-        client.keys().filter(|name| !known.contains(&name.as_str())).map(|name| format!("{name}: no such member")).collect();
+        client.keys().filter(|name| !known(name)).map(|name| format!("{name}: no such member")).collect();
     if !Client::is_id(id) {
         faults.push("client_id: 1 to 128 letters, digits or -._~".to_owned());
     }
@@ -157,7 +164,9 @@ fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec
     faults.extend(metadata.faults());
     let secret = client.get("client_secret").and_then(Value::as_str);
     match (metadata.token_endpoint_auth_method, secret) {
-        (AuthMethod::None, Some(_)) => faults.push("client_secret: a public client has none".to_owned()),
+        (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_)) => {
+            faults.push("client_secret: a client of this method has none".to_owned());
+        }
         (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, None) => faults.push("client_secret: needed".to_owned()),
         (_, Some(secret)) if secret.len() < 32 => faults.push("client_secret: at least 32 characters".to_owned()),
         _ => {}
@@ -200,5 +209,6 @@ mod tests {
         assert_eq!(faults(r#"{"users":[{"login":" ","password":"","claims":{"name":1}}]}"#).len(), 3);
         assert_eq!(faults(r#"{"users":[{"login":"o'hara","password":"p","claims":{"name":"O'Hara"}}]}"#), [""; 0]);
         assert_eq!(faults(r#"{"clients":[{"client_id":"a b","client_naem":"x"}]}"#).len(), 3);
+        assert_eq!(faults(r#"{"initial_access_tokens":[{"token":"short","uses":1,"expires_in":60}]}"#).len(), 1);
     }
 }

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use sha2::{Digest as _, Sha512};
+
 use super::ids::{OwnedId, UserId};
+use super::jose::Alg;
 use super::scope::Scope;
 use super::seal::Sealable;
 use super::secret::{base64url, sha256};
@@ -56,7 +59,8 @@ pub struct AccessClaims {
     pub sid: String,
 }
 
-/// Claims of an ID token beside `iat` and `exp` (OpenID Connect Core 2). No profile claims.
+/// Claims of an ID token beside `iat` and `exp` (OpenID Connect Core 2). No profile claims but those that the
+/// `claims` parameter asked for here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IdClaims {
     /// Issuer.
@@ -65,6 +69,9 @@ pub struct IdClaims {
     pub sub: String,
     /// The client.
     pub aud: String,
+    /// `nonce` of the authorization request, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// When the user signed in, seconds.
     pub auth_time: i64,
     /// Authentication context class.
@@ -75,33 +82,62 @@ pub struct IdClaims {
     pub sid: String,
     /// Left half of the access token's hash.
     pub at_hash: String,
+    /// Claims about the user that were asked for one by one.
+    #[serde(flatten)]
+    pub requested: Map<String, Value>,
 }
 
-/// `at_hash` of an access token for an ID token signed with a SHA-256 algorithm (Core 3.1.3.6).
-pub fn at_hash(access_token: &str) -> String {
-    base64url(sha256(access_token.as_bytes()).first_chunk::<16>().unwrap_or(&[0; 16]))
+/// `at_hash` of an access token for an ID token signed by this algorithm (Core 3.1.3.6): the left half of
+/// its hash. Ed25519 hashes with SHA-512.
+pub fn at_hash(access_token: &str, alg: Alg) -> String {
+    let token = access_token.as_bytes();
+    match alg {
+        Alg::EdDSA => base64url(Sha512::digest(token).first_chunk::<32>().unwrap_or(&[0; 32])),
+        Alg::ES256 | Alg::RS256 | Alg::PS256 => base64url(sha256(token).first_chunk::<16>().unwrap_or(&[0; 16])),
+    }
 }
 
-/// What is sealed in a `jti`: the grant that the token comes from. The random nonce of the seal
+/// Which row an access token comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A grant: what has refresh tokens, and a device's.
+    Grant,
+    /// The redemption of an authorization code without a refresh token.
+    Redemption,
+}
+
+/// What is sealed in a `jti`: the row that the token comes from. The random nonce of the seal
 /// makes every `jti` unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenId {
-    /// Owner of the grant.
+    /// Its owner.
     pub user: UserId,
-    /// The grant.
+    /// Its id.
     pub grant: OwnedId,
+    /// Its table.
+    pub origin: Origin,
 }
 
 impl Sealable for TokenId {
     const PURPOSE: &'static str = "token id";
 
     fn to_bytes(&self) -> Vec<u8> {
-        [self.user.bytes().as_slice(), self.grant.bytes()].concat()
+        let origin: &[u8] = match self.origin {
+            Origin::Grant => &[],
+            Origin::Redemption => &[1],
+        };
+        [self.user.bytes().as_slice(), self.grant.bytes(), origin].concat()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (user, grant) = bytes.split_first_chunk::<16>()?;
-        Some(Self { user: UserId::from_bytes(*user), grant: OwnedId::from_bytes(grant.try_into().ok()?)? })
+        let (user, rest) = bytes.split_first_chunk::<16>()?;
+        let (grant, origin) = rest.split_first_chunk::<19>()?;
+        let origin = match origin {
+            [] => Origin::Grant,
+            [1] => Origin::Redemption,
+            _ => return None,
+        };
+        Some(Self { user: UserId::from_bytes(*user), grant: OwnedId::from_bytes(*grant)?, origin })
     }
 }
 
@@ -136,18 +172,20 @@ pub fn user_claims() -> impl Iterator<Item = &'static str> {
     std::iter::once("sub").chain(SCOPE_CLAIMS.iter().flat_map(|(_, claims)| claims.iter().copied()))
 }
 
-/// Userinfo: `sub` and all claims of each granted scope that the user has, and no others.
-pub fn userinfo(sub: &str, claims: &Map<String, Value>, scope: &Scope) -> Value {
+/// Userinfo: `sub`, all claims of each granted scope and those asked for one by one, that the user has, and no
+/// others.
+pub fn userinfo(sub: &str, claims: &Map<String, Value>, scope: &Scope, requested: &[String]) -> Map<String, Value> {
     let mut info = Map::new();
     info.insert("sub".to_owned(), Value::from(sub));
-    for (_, names) in SCOPE_CLAIMS.iter().filter(|(name, _)| scope.contains(name)) {
-        for name in *names {
-            if let Some(value) = claims.get(*name).filter(|value| !value.is_null()) {
+    for (token, names) in SCOPE_CLAIMS {
+        for name in names {
+            let is_asked = scope.contains(token) || requested.iter().any(|asked| asked == name);
+            if let Some(value) = claims.get(*name).filter(|value| is_asked && !value.is_null()) {
                 info.insert((*name).to_owned(), value.clone());
             }
         }
     }
-    Value::Object(info)
+    info
 }
 
 /// Everything that is wrong with a user's claims: unknown names and wrong types (Core 5.1).
@@ -180,10 +218,14 @@ mod tests {
     #[test]
     fn userinfo_holds_the_granted_scopes_claims_and_no_others() {
         let claims = json!({"name": "Ada", "email": "ada@example.org", "email_verified": true, "secret": 1, "sub": "evil"});
-        let of = |scope: &str| userinfo("u", claims.as_object().unwrap(), &Scope::parse(scope).unwrap());
+        let with = |scope: &str, requested: &[String]| {
+            Value::from(userinfo("u", claims.as_object().unwrap(), &Scope::parse(scope).unwrap(), requested))
+        };
+        let of = |scope: &str| with(scope, &[]);
         assert_eq!(of("openid"), json!({"sub": "u"}));
         assert_eq!(of("openid email"), json!({"sub": "u", "email": "ada@example.org", "email_verified": true}));
         assert_eq!(of("profile"), json!({"sub": "u", "name": "Ada"}));
+        assert_eq!(with("openid", &["name".into(), "secret".into()]), json!({"sub": "u", "name": "Ada"}));
     }
 
     #[test]
@@ -195,15 +237,19 @@ mod tests {
     #[test]
     fn at_hash_is_the_left_half_of_sha256() {
         // FIPS 180-2 B.1: SHA-256("abc") begins with ba7816bf 8f01cfea 414140de 5dae2223.
-        assert_eq!(at_hash("abc"), "ungWv48Bz-pBQUDeXa4iIw");
+        assert_eq!(at_hash("abc", Alg::RS256), "ungWv48Bz-pBQUDeXa4iIw");
+        // FIPS 180-2 C.1: SHA-512("abc") begins with ddaf35a1 93617aba cc417349 ae204131.
+        assert!(at_hash("abc", Alg::EdDSA).starts_with("3a81oZNherrMQXNJriBBMQ".get(..20).unwrap()));
     }
 
     #[test]
     fn token_ids_round_trip() {
         let user = UserId::generate(&mut Counted(0));
-        let id = TokenId { grant: OwnedId::generate(&user, &mut Counted(9)), user };
-        assert_eq!(TokenId::from_bytes(&id.to_bytes()), Some(id.clone()));
-        assert_eq!(TokenId::from_bytes(&id.to_bytes()[1..]), None);
+        for origin in [Origin::Grant, Origin::Redemption] {
+            let id = TokenId { grant: OwnedId::generate(&user, &mut Counted(9)), user: user.clone(), origin };
+            assert_eq!(TokenId::from_bytes(&id.to_bytes()), Some(id.clone()));
+            assert_eq!(TokenId::from_bytes(&id.to_bytes()[1..]), None);
+        }
     }
 
     #[test]

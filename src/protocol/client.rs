@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::client_metadata::{AuthMethod, Metadata};
 use super::config::Config;
 use super::scope::Scope;
 use super::secret::SecretHash;
@@ -12,89 +13,8 @@ use super::uri;
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The refresh grant's type (RFC 6749 6).
 pub const REFRESH_TOKEN: &str = "refresh_token";
-
-/// How a client proves itself (RFC 7591 2, `token_endpoint_auth_method`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthMethod {
-    /// A public client: it only names itself.
-    None,
-    /// Secret in the `Authorization` header.
-    ClientSecretBasic,
-    /// Secret in the body.
-    ClientSecretPost,
-}
-
-/// What a client is registered with. The member names are RFC 7591's where it has one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Metadata {
-    /// Name shown to users.
-    pub client_name: String,
-    /// Who is behind it, shown to users.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub publisher: Option<String>,
-    /// https URL of its logo.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logo_uri: Option<String>,
-    /// https URL of its privacy policy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_uri: Option<String>,
-    /// https URL of its terms.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tos_uri: Option<String>,
-    /// Grant types that it may use.
-    pub grant_types: Vec<String>,
-    /// How it authenticates.
-    pub token_endpoint_auth_method: AuthMethod,
-    /// Every scope that it may ask for.
-    pub scope: Scope,
-    /// Those of them that a user cannot leave out.
-    #[serde(default = "default_required")]
-    pub required_scope: Scope,
-    /// Resources that it may reach (RFC 8707); the first is its default audience, none means the issuer.
-    #[serde(default)]
-    pub resources: Vec<String>,
-    /// Life of its access tokens in seconds; absent: the realm's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access_token_lifetime: Option<Seconds>,
-    /// A refresh token unused for so long (seconds) is over.
-    #[serde(default = "default_idle")]
-    pub refresh_idle_lifetime: Seconds,
-    /// A grant is over so long (seconds) after it began.
-    #[serde(default = "default_absolute")]
-    pub refresh_absolute_lifetime: Seconds,
-    /// So long (seconds) the previous refresh token is answered again with the current one.
-    #[serde(default = "default_grace")]
-    pub refresh_grace: Seconds,
-    /// Whether the device gets `verification_uri_complete`.
-    #[serde(default = "yes")]
-    pub verification_uri_complete: bool,
-    /// The approving user must have signed in within so many seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device_max_auth_age: Option<Seconds>,
-    /// Most device sign-ins of this client that may be open at once.
-    #[serde(default = "default_live_flows")]
-    pub device_live_flows: u32,
-}
-
-fn default_required() -> Scope {
-    Scope::parse("openid offline_access").unwrap_or_default()
-}
-const fn default_idle() -> Seconds {
-    Seconds(90 * 86_400)
-}
-const fn default_absolute() -> Seconds {
-    Seconds(2 * 365 * 86_400)
-}
-const fn default_grace() -> Seconds {
-    Seconds(60)
-}
-const fn yes() -> bool {
-    true
-}
-const fn default_live_flows() -> u32 {
-    10_000
-}
+/// The authorization code grant's type (RFC 6749 4.1).
+pub const AUTHORIZATION_CODE: &str = "authorization_code";
 
 /// A client secret as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -122,9 +42,31 @@ pub struct Client {
 }
 
 impl Client {
-    /// Whether a `client_id` has the right form: 1 to 128 unreserved characters.
+    /// Whether a `client_id` has the right form: 1 to 128 unreserved characters, or the https URL of a
+    /// client ID metadata document.
     pub fn is_id(text: &str) -> bool {
-        (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+        let is_plain = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+        is_plain || Self::is_document_id(text)
+    }
+
+    /// Whether a `client_id` is the URL of a client ID metadata document: https (http on a loopback host,
+    /// which only `OUTBOUND_ALLOW` lets us reach), with a path, and nothing that could be written in two ways.
+    pub fn is_document_id(text: &str) -> bool {
+        let path = text.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+        text.len() <= 512
+            && uri::is_outbound(text)
+            && !text.contains('%')
+            && path.is_some_and(|path| path.len() > 1 && path.split('/').all(|segment| segment != "." && segment != ".."))
+    }
+
+    /// Whether it keeps no secret that tells it from others: a client without authentication.
+    pub fn is_public(&self) -> bool {
+        self.metadata.token_endpoint_auth_method == AuthMethod::None
+    }
+
+    /// Whether an authorization request of it must carry a code challenge: always for a public client.
+    pub fn requires_pkce(&self) -> bool {
+        self.is_public() || self.metadata.require_pkce
     }
 
     /// Whether it is registered for a grant type.
@@ -145,53 +87,6 @@ impl Client {
     /// Life of its access tokens.
     pub fn access_token_lifetime(&self, config: &Config) -> Seconds {
         self.metadata.access_token_lifetime.unwrap_or(Seconds(config.settings.access_token_lifetime))
-    }
-}
-
-impl Metadata {
-    /// Everything that is wrong with it.
-    pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut check = |good: bool, fault: &str| {
-            if !good {
-                faults.push(fault.to_owned());
-            }
-        };
-        let public = self.token_endpoint_auth_method == AuthMethod::None;
-        let name = self.client_name.trim();
-        check(!name.is_empty() && name.chars().count() <= 100, "client_name: 1 to 100 characters");
-        check(!self.client_name.chars().any(char::is_control), "client_name: no control characters");
-        for (member, uri) in [("logo_uri", &self.logo_uri), ("policy_uri", &self.policy_uri), ("tos_uri", &self.tos_uri)] {
-            check(uri.as_deref().is_none_or(uri::is_https), &format!("{member}: must be an https URL"));
-        }
-        for grant_type in &self.grant_types {
-            check(
-                [DEVICE_CODE, REFRESH_TOKEN].contains(&grant_type.as_str()),
-                &format!("grant_types: {grant_type} is not supported"),
-            );
-        }
-        check(!self.grant_types.is_empty(), "grant_types: at least one");
-        check((1..=100).contains(&self.scope.iter().count()), "scope: 1 to 100");
-        for resource in &self.resources {
-            check(uri::is_resource(resource), &format!("resources: {resource} is not an absolute URI without fragment"));
-        }
-        check(
-            self.access_token_lifetime.is_none_or(|life| (5..=3600).contains(&life.0)),
-            "access_token_lifetime: 5 to 3600 seconds",
-        );
-        check((1..=5 * 365 * 86_400).contains(&self.refresh_idle_lifetime.0), "refresh_idle_lifetime: 1 second to 5 years");
-        check(
-            (1..=5 * 365 * 86_400).contains(&self.refresh_absolute_lifetime.0),
-            "refresh_absolute_lifetime: 1 second to 5 years",
-        );
-        let most = if public { 60 } else { 86_400 };
-        check(
-            self.refresh_grace.0 <= most,
-            "refresh_grace: at most 60 seconds for a public client, 86400 for one that authenticates",
-        );
-        check(self.device_max_auth_age.is_none_or(|age| age.0 > 0), "device_max_auth_age: at least 1 second");
-        check((2..=100_000).contains(&self.device_live_flows), "device_live_flows: 2 to 100000");
-        faults
     }
 }
 

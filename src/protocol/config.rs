@@ -28,6 +28,14 @@ pub struct Config {
     pub ring: KeyRing,
     /// `SCOPES`: the realm's own scopes beside those of OpenID Connect.
     pub scopes: ScopeRegistry,
+    /// `REGISTRATION`: `closed` (an initial access token is needed) or `open`.
+    pub open_registration: bool,
+    /// `CLIENT_ID_DOCUMENTS`: whether a client may be the URL of its metadata document.
+    pub client_id_documents: bool,
+    /// `REQUIRE_PUSHED_AUTHORIZATION_REQUESTS`: of every client (RFC 9126 5).
+    pub require_pushed_requests: bool,
+    /// `OUTBOUND_ALLOW`: `host:port`s that may be reached although they are local or plain http.
+    pub outbound_allow: Vec<String>,
     /// All the numbers.
     pub settings: Settings,
 }
@@ -114,6 +122,15 @@ macro_rules! settings {
 
 settings! {
     access_token_lifetime "ACCESS_TOKEN_LIFETIME" 600 5 3600 "Life of an access token where the client says nothing else.";
+    code_lifetime "CODE_LIFETIME" 60 2 60 "Life of an authorization code.";
+    par_lifetime "PAR_LIFETIME" 90 5 600 "A pushed request may be opened for so long.";
+    assertion_lifetime "ASSERTION_LIFETIME" 600 10 3600 "Most remaining life of a client assertion or request object.";
+    client_keys_cache "CLIENT_KEYS_CACHE" 600 1 86_400 "Age up to which keys fetched from a client's `jwks_uri` are used.";
+    client_keys_refetch "CLIENT_KEYS_REFETCH" 60 1 3600 "An unknown `kid` has them fetched again at most this often.";
+    outbound_timeout "OUTBOUND_TIMEOUT" 5 1 30 "Longest wait for somebody else's server.";
+    logout_retry "LOGOUT_RETRY" 10 1 3600 "First wait before a back-channel logout is sent again; it doubles from there.";
+    logout_give_up "LOGOUT_GIVE_UP" 86_400 1 604_800 "A back-channel logout is tried for so long.";
+    document_cache "DOCUMENT_CACHE" 300 1 86_400 "Age up to which a client ID metadata document is used.";
     device_code_lifetime "DEVICE_CODE_LIFETIME" 600 5 1800 "Life of a device code and its user code.";
     device_interval "DEVICE_INTERVAL" 5 1 60 "Seconds between two polls of a device, at first.";
     device_approval_margin "DEVICE_APPROVAL_MARGIN" 30 0 300 "Approval closes so long before the code expires.";
@@ -138,8 +155,20 @@ settings! {
 }
 
 /// Names that are not numbers.
-pub const TEXT_SETTINGS: &[&str] =
-    &["ISSUER", "REALM_NAME", "REALM_LOGO", "REALM_COLOR", "REALM_EPOCH", "SCOPES", "LATCHKEY_KEYS", "LATCHKEY_KEY_ACTIVE"];
+pub const TEXT_SETTINGS: &[&str] = &[
+    "ISSUER",
+    "REALM_NAME",
+    "REALM_LOGO",
+    "REALM_COLOR",
+    "REALM_EPOCH",
+    "SCOPES",
+    "REGISTRATION",
+    "CLIENT_ID_DOCUMENTS",
+    "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS",
+    "OUTBOUND_ALLOW",
+    "LATCHKEY_KEYS",
+    "LATCHKEY_KEY_ACTIVE",
+];
 
 impl Config {
     /// Parses all variables and secrets of the Worker, or says everything that is wrong with them.
@@ -166,6 +195,10 @@ impl Config {
         };
         let scopes = scopes(vars, &mut faults);
         let settings = Settings::parse(vars, &mut faults);
+        let open_registration = one_of(vars, "REGISTRATION", "closed", "open", &mut faults);
+        let client_id_documents = one_of(vars, "CLIENT_ID_DOCUMENTS", "off", "on", &mut faults);
+        let require_pushed_requests = one_of(vars, "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS", "off", "on", &mut faults);
+        let outbound_allow = outbound_allow(text("OUTBOUND_ALLOW"), &mut faults);
         if settings.device_approval_margin >= settings.device_code_lifetime {
             faults.push("DEVICE_APPROVAL_MARGIN: must be less than DEVICE_CODE_LIFETIME".to_owned());
         }
@@ -176,7 +209,18 @@ impl Config {
             None
         };
         match ring {
-            Some(ring) if faults.is_empty() => Ok(Self { issuer, realm, epoch, ring, scopes, settings }),
+            Some(ring) if faults.is_empty() => Ok(Self {
+                issuer,
+                realm,
+                epoch,
+                ring,
+                scopes,
+                open_registration,
+                client_id_documents,
+                require_pushed_requests,
+                outbound_allow,
+                settings,
+            }),
             _ => Err(faults),
         }
     }
@@ -201,6 +245,29 @@ impl Config {
     pub const fn budget(&self, limit: u32) -> Budget {
         Budget { limit, window: Seconds(self.settings.budget_window) }
     }
+}
+
+/// A setting with two words: whether it is the second.
+fn one_of(vars: &BTreeMap<String, String>, name: &str, no: &str, yes: &str, faults: &mut Vec<String>) -> bool {
+    match vars.get(name) {
+        None => false,
+        Some(word) if word == no => false,
+        Some(word) if word == yes => true,
+        Some(_) => {
+            faults.push(format!("{name}: must be {no} or {yes}"));
+            false
+        }
+    }
+}
+
+fn outbound_allow(text: &str, faults: &mut Vec<String>) -> Vec<String> {
+    let places: Vec<String> = text.split(',').map(|place| place.trim().to_owned()).filter(|place| !place.is_empty()).collect();
+    for place in &places {
+        if !uri::is_authority(place) || uri::host(place).len() == place.len() {
+            faults.push(format!("OUTBOUND_ALLOW: {place} is not host:port"));
+        }
+    }
+    places
 }
 
 fn realm(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Realm {
@@ -324,15 +391,26 @@ pub(crate) mod tests {
             ("REALM_EPOCH", "-1"),
             ("DEVICE_INTERVAL", "0"),
             ("SCOPES", "[]"),
+            ("REGISTRATION", "yes"),
+            ("OUTBOUND_ALLOW", "localhost"),
             ("LATCHKEY_KEYS", ""),
         ])
         .unwrap_err();
-        for name in
-            ["ISSUER", "REALM_NAEM", "REALM_COLOR", "REALM_LOGO", "REALM_EPOCH", "DEVICE_INTERVAL", "SCOPES", "LATCHKEY_KEYS"]
-        {
+        for name in [
+            "ISSUER",
+            "REALM_NAEM",
+            "REALM_COLOR",
+            "REALM_LOGO",
+            "REALM_EPOCH",
+            "DEVICE_INTERVAL",
+            "SCOPES",
+            "REGISTRATION",
+            "OUTBOUND_ALLOW",
+            "LATCHKEY_KEYS",
+        ] {
             assert!(faults.iter().any(|fault| fault.starts_with(name)), "{name}: {faults:?}");
         }
-        assert_eq!(faults.len(), 8, "{faults:?}");
+        assert_eq!(faults.len(), 10, "{faults:?}");
     }
 
     #[test]

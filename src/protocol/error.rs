@@ -25,6 +25,30 @@ pub enum Code {
     SlowDown,
     /// The device code's time is over.
     ExpiredToken,
+    /// The response type is not supported here.
+    UnsupportedResponseType,
+    /// The user must sign in, and `prompt=none` forbids to ask.
+    LoginRequired,
+    /// The user must consent, and `prompt=none` forbids to ask.
+    ConsentRequired,
+    /// The user must choose an account, and `prompt=none` forbids to ask.
+    AccountSelectionRequired,
+    /// A page would have to be shown, and `prompt=none` forbids it.
+    InteractionRequired,
+    /// An essential `acr` cannot be met.
+    UnmetAuthenticationRequirements,
+    /// The request object is bogus or not signed as it must be.
+    InvalidRequestObject,
+    /// The `request_uri` is bogus, or what it holds cannot be had.
+    InvalidRequestUri,
+    /// The `registration` parameter is not supported.
+    RegistrationNotSupported,
+    /// A redirect URI cannot be registered.
+    InvalidRedirectUri,
+    /// Client metadata that cannot be registered.
+    InvalidClientMetadata,
+    /// A software statement that is not accepted.
+    UnapprovedSoftwareStatement,
     /// The access token at a protected resource is bogus, expired or revoked.
     InvalidToken,
     /// The access token lacks a scope.
@@ -58,6 +82,20 @@ impl Code {
             Self::AuthorizationPending => ("authorization_pending", 400, "RFC 8628 3.5"),
             Self::SlowDown => ("slow_down", 400, "RFC 8628 3.5"),
             Self::ExpiredToken => ("expired_token", 400, "RFC 8628 3.5"),
+            Self::UnsupportedResponseType => ("unsupported_response_type", 400, "RFC 6749 4.1.2.1"),
+            Self::LoginRequired => ("login_required", 400, "OpenID Connect Core 3.1.2.6"),
+            Self::ConsentRequired => ("consent_required", 400, "OpenID Connect Core 3.1.2.6"),
+            Self::AccountSelectionRequired => ("account_selection_required", 400, "OpenID Connect Core 3.1.2.6"),
+            Self::InteractionRequired => ("interaction_required", 400, "OpenID Connect Core 3.1.2.6"),
+            Self::UnmetAuthenticationRequirements => {
+                ("unmet_authentication_requirements", 400, "OpenID Connect Core Error Code unmet_authentication_requirements")
+            }
+            Self::InvalidRequestObject => ("invalid_request_object", 400, "OpenID Connect Core 3.1.2.6, RFC 9101 7"),
+            Self::InvalidRequestUri => ("invalid_request_uri", 400, "OpenID Connect Core 3.1.2.6, RFC 9101 7"),
+            Self::RegistrationNotSupported => ("registration_not_supported", 400, "OpenID Connect Core 3.1.2.6"),
+            Self::InvalidRedirectUri => ("invalid_redirect_uri", 400, "RFC 7591 3.2.2"),
+            Self::InvalidClientMetadata => ("invalid_client_metadata", 400, "RFC 7591 3.2.2"),
+            Self::UnapprovedSoftwareStatement => ("unapproved_software_statement", 400, "RFC 7591 3.2.2"),
             Self::InvalidToken => ("invalid_token", 401, "RFC 6750 3.1"),
             Self::InsufficientScope => ("insufficient_scope", 403, "RFC 6750 3.1"),
             Self::TooLarge => ("invalid_request", 413, "RFC 9110 15.5.14"),

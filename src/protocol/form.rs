@@ -5,8 +5,8 @@ use super::error::{Code, OAuthError};
 /// Parameters that an RFC lets repeat: `resource` (RFC 8707 2) and `audience` (RFC 8693 2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// Longest value of one parameter, in bytes. Our own longest (a sealed form) stays far below.
-const MAX_VALUE: usize = 4096;
+/// Longest value of one parameter, in bytes: no more than a body holds. What may be long is capped where it is used.
+const MAX_VALUE: usize = 65_536;
 
 /// Most parameters in one request.
 const MAX_PARAMETERS: usize = 128;

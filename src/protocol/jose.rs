@@ -23,17 +23,27 @@ pub enum Alg {
     ES256,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RS256,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// Ed25519 (RFC 8037).
+    EdDSA,
 }
 
 impl Alg {
-    /// Those of which a key is always published; OpenID Connect demands RS256.
-    pub const ALL: [Self; 2] = [Self::ES256, Self::RS256];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::ES256, Self::RS256, Self::PS256, Self::EdDSA];
+
+    /// Those of which a key is always published; OpenID Connect demands RS256. The others have one once a
+    /// client wants it.
+    pub const ALWAYS: [Self; 2] = [Self::ES256, Self::RS256];
 
     /// `alg`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ES256 => "ES256",
             Self::RS256 => "RS256",
+            Self::PS256 => "PS256",
+            Self::EdDSA => "EdDSA",
         }
     }
 
@@ -51,6 +61,10 @@ pub enum Typ {
     AccessToken,
     /// ID token.
     IdToken,
+    /// Logout token (OpenID Connect Back-Channel Logout 2.4).
+    LogoutToken,
+    /// Signed userinfo answer (OpenID Connect Core 5.3.2).
+    Userinfo,
 }
 
 impl Typ {
@@ -58,6 +72,8 @@ impl Typ {
         match self {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
+            Self::LogoutToken => "logout+jwt",
+            Self::Userinfo => "userinfo+jwt",
         }
     }
 

@@ -26,6 +26,35 @@ pub fn is_https(text: &str) -> bool {
         && is_authority(authority)
 }
 
+/// Whether we may be told to fetch from or post to this URL, by its form: https, or plain http on a
+/// loopback host, which only `OUTBOUND_ALLOW` lets us reach. A name that is not ours to reach is refused
+/// when it is used.
+pub fn is_outbound(text: &str) -> bool {
+    let https = text.strip_prefix("http://").map(|rest| format!("https://{rest}"));
+    let plain =
+        text.strip_prefix("http://").is_none_or(|rest| is_loopback(host(rest.split(['/', '?']).next().unwrap_or_default())));
+    plain && !text.contains(['#', '@']) && is_https(https.as_deref().unwrap_or(text))
+}
+
+/// The host of a URL, without port; nothing for a URL that has none.
+pub fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    Some(host(rest.split(['/', '?', '#']).next()?)).filter(|host| !host.is_empty())
+}
+
+/// `host:port` of an http or https URL, with the scheme's port where there is none.
+pub fn host_and_port(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = host(authority);
+    let port = match authority.get(host.len()..)?.strip_prefix(':') {
+        Some(port) => port,
+        None if scheme == "https" => "443",
+        None => "80",
+    };
+    Some(format!("{host}:{port}"))
+}
+
 /// Whether this is a resource indicator (RFC 8707 2): an absolute URI without a fragment.
 pub fn is_resource(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else {
@@ -59,18 +88,20 @@ pub fn network(address: &str) -> String {
 }
 
 /// Whether a host is this machine only.
-fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     host == "localhost" || host == "127.0.0.1" || host == "[::1]"
 }
 
-fn host(authority: &str) -> &str {
+/// The host of an authority, without user information (there is none in what we take) and port.
+pub fn host(authority: &str) -> &str {
     if authority.starts_with('[') {
         return authority.find(']').and_then(|end| authority.get(..=end)).unwrap_or_default();
     }
     authority.split(':').next().unwrap_or_default()
 }
 
-fn is_authority(authority: &str) -> bool {
+/// Whether an authority is a plain lower-case host name, with or without a port.
+pub fn is_authority(authority: &str) -> bool {
     let host = host(authority);
     let port = authority.get(host.len()..).unwrap_or_default();
     let port_is_good = port.is_empty()

@@ -101,9 +101,10 @@ fn insert_statement(key: &StoredKey) -> Statement {
 }
 
 fn parse(rows: Vec<Row>) -> Result<Vec<StoredKey>, Fault> {
+    // An algorithm that this version does not know is a newer deployment's, which runs beside it.
     rows.into_iter()
-        .map(|row| {
-            let alg = Alg::parse(&row.alg).ok_or_else(|| Fault::Broken(format!("signing_keys.alg: {}", row.alg)))?;
+        .filter_map(|row| Alg::parse(&row.alg).map(|alg| (alg, row)))
+        .map(|(alg, row)| {
             let schedule =
                 Schedule { publish: row.publish, sign_from: row.sign_from, sign_until: row.sign_until, remove_at: row.remove_at };
             let public_jwk = from_json("signing_keys.public_jwk", &row.public_jwk)?;
