@@ -23,6 +23,7 @@ pub mod password;
 pub mod pkce;
 pub mod redirect;
 pub mod refresh;
+pub mod register;
 pub mod revoke;
 pub mod scope;
 pub mod seal;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Db, Shards, Statement, from_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, Origin};
 use crate::protocol::client_auth::ClientCredentials;
 use crate::protocol::time::{Seconds, Timestamp};
 
@@ -27,6 +27,7 @@ pub struct ClientRow {
     secrets: String,
     enabled: i64,
     version: i64,
+    origin: Origin,
 }
 
 impl ClientRow {
@@ -37,6 +38,7 @@ impl ClientRow {
             secrets: from_json("clients.secrets", &self.secrets)?,
             enabled: self.enabled != 0,
             version: self.version,
+            origin: self.origin,
             id: self.id,
         })
     }
@@ -44,7 +46,7 @@ impl ClientRow {
 
 /// Reads a client.
 pub fn select(id: &str) -> Statement {
-    Statement::new("SELECT id, metadata, secrets, enabled, version FROM clients WHERE id = ?1", [id.into()])
+    Statement::new("SELECT id, metadata, secrets, enabled, version, origin FROM clients WHERE id = ?1", [id.into()])
 }
 
 /// A client as it is in the database now. Absence is never remembered.
