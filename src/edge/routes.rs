@@ -3,7 +3,7 @@
 use super::ctx::Ctx;
 use super::failure::Failure;
 use super::handlers::{
-    browser, device_authorization, device_page, home, login, logout, metadata, revoke, style, token, userinfo,
+    browser, device_authorization, device_page, home, login, logout, metadata, register, revoke, style, token, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -29,6 +29,10 @@ pub enum Route {
     Revoke,
     /// Userinfo endpoint.
     Userinfo,
+    /// Client registration endpoint (RFC 7591).
+    Register,
+    /// Client configuration endpoint of one client (RFC 7592).
+    Registration,
     /// QR code of a user code.
     Qr,
     /// Start page.
@@ -63,6 +67,8 @@ impl Route {
             "/token" => Self::Token,
             "/revoke" => Self::Revoke,
             "/userinfo" => Self::Userinfo,
+            "/register" => Self::Register,
+            _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
             "/" => Self::Home,
             "/login" => Self::Login,
@@ -87,6 +93,8 @@ impl Route {
             Self::Token => "token",
             Self::Revoke => "revoke",
             Self::Userinfo => "userinfo",
+            Self::Register => "register",
+            Self::Registration => "register/client",
             Self::Qr => "device/qr",
             Self::Home => "home",
             Self::Login => "login",
@@ -105,7 +113,14 @@ impl Route {
         match self {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
             Self::Health | Self::Style | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
-            Self::DeviceAuthorization | Self::Token | Self::Revoke | Self::Approve | Self::Undo | Self::EndDevice => &["POST"],
+            Self::DeviceAuthorization
+            | Self::Token
+            | Self::Revoke
+            | Self::Register
+            | Self::Approve
+            | Self::Undo
+            | Self::EndDevice => &["POST"],
+            Self::Registration => &["GET", "PUT", "DELETE"],
             Self::Userinfo => &["GET", "POST"],
             Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
             Self::Unknown => &[],
@@ -147,6 +162,8 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Token => token::token(ctx, request, line).await,
         Route::Revoke => revoke::revoke(ctx, request, line).await,
         Route::Userinfo => userinfo::info(ctx, request, line).await,
+        Route::Register => register::create(ctx, request, line).await,
+        Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),
         Route::Home => home::home(ctx, request).await,
         Route::Login if is_post => login::submit(ctx, request, line).await,

@@ -111,6 +111,11 @@ impl Description {
     }
 }
 
+/// Whether a client of this method has a secret.
+pub const fn needs_secret(method: AuthMethod) -> bool {
+    matches!(method, AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)
+}
+
 /// The `client_secret` of an update is not one that the client has.
 pub const fn wrong_secret() -> OAuthError {
     invalid("client_secret", "must be the client's own")

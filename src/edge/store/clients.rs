@@ -51,7 +51,7 @@ pub fn select(id: &str) -> Statement {
 
 /// A client as it is in the database now. Absence is never remembered.
 pub async fn fresh(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
-    if !Client::is_id(id) {
+    if !may_be(ctx, id) {
         return Ok(None);
     }
     let rows = Db::new(ctx, Shards::COMMON).run(select(id)).await?;
@@ -80,6 +80,11 @@ pub async fn authenticated_afresh(ctx: &Ctx, credentials: &ClientCredentials) ->
     client.ok_or_else(|| Fault::Broken("an absent client was authenticated".to_owned()).into())
 }
 
+/// Whether there can be a client of this id: documents only where the realm takes them.
+fn may_be(ctx: &Ctx, id: &str) -> bool {
+    Client::is_id(id) && (ctx.config.client_id_documents || !Client::is_document_id(id))
+}
+
 /// Keeps a copy.
 pub fn remember(client: Client, now: Timestamp) {
     CACHE.with_borrow_mut(|cache| {
@@ -89,6 +94,11 @@ pub fn remember(client: Client, now: Timestamp) {
         }
         cache.insert(client.id.clone(), (now, client));
     });
+}
+
+/// Drops the copy: the client is gone.
+pub fn forget(id: &str) {
+    CACHE.with_borrow_mut(|cache| cache.remove(id));
 }
 
 fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {

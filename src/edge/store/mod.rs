@@ -6,6 +6,8 @@
 
 pub mod clients;
 pub mod grants;
+pub mod initial_access_tokens;
+pub mod registrations;
 pub mod sessions;
 pub mod signing_keys;
 pub mod users;
