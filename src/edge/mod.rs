@@ -11,6 +11,7 @@ mod js;
 mod log;
 mod objects;
 mod outbound;
+mod pairwise;
 mod published;
 mod routes;
 mod store;

@@ -11,7 +11,6 @@ use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api;
 use crate::edge::handlers::register::check_sector;
-use crate::edge::http::WireRequest;
 use crate::edge::outbound;
 use crate::edge::store::{clients, registrations};
 use crate::protocol::client::{Client, Metadata, Origin};
@@ -31,21 +30,26 @@ thread_local! {
     static BAD: RefCell<HashMap<String, (Timestamp, OAuthError)>> = RefCell::default();
 }
 
-/// The client that a document describes, or the operator's own of this id. Whether it is enabled is still
-/// to be asked; at the latest [`remember`] says what the database has.
+/// What an isolate remembers of a document, if it is young.
+pub fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
+    if ctx.config.client_id_documents { young(&GOOD, id, ctx.now) } else { None }
+}
+
+/// The client that a document describes, or the operator's own of this id. It may be disabled; at the latest
+/// [`remember`] says what the database has.
 ///
 /// 1. The realm must take documents, and the id be the URL of one.
 /// 2. From memory, if it is young.
 /// 3. A row that the operator made or disabled is the last word: nothing is fetched.
 /// 4. Fetch, not too often for one address; check (draft 4.1).
 /// 5. Keep it as long as its `Cache-Control` and the realm allow (draft 4.4).
-pub async fn client(ctx: &Ctx, request: &WireRequest, id: &str) -> Result<Client, Failure> {
+pub async fn client(ctx: &Ctx, id: &str) -> Result<Client, Failure> {
     // 1
     if !ctx.config.client_id_documents || !Client::is_document_id(id) {
         return Err(OAuthError::invalid_client("unknown client").into());
     }
     // 2
-    if let Some(client) = young(&GOOD, id, ctx.now) {
+    if let Some(client) = remembered(ctx, id) {
         return Ok(client);
     }
     if let Some(error) = young(&BAD, id, ctx.now) {
@@ -58,7 +62,7 @@ pub async fn client(ctx: &Ctx, request: &WireRequest, id: &str) -> Result<Client
         return Ok(row);
     }
     // 4
-    api::limit(ctx, "LIMIT_REGISTER", format!("document {}", request.network())).await?;
+    api::limit(ctx, "LIMIT_REGISTER", format!("document {}", ctx.network)).await?;
     match fetched(ctx, id).await {
         // 5
         Ok((metadata, keep)) => {

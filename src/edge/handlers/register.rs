@@ -28,7 +28,7 @@ const MOST_OF_SECTOR: usize = 64 * 1024;
 /// 5. Tell everything that was registered, and the credentials, once (3.2.1).
 pub async fn create(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     // 1
-    api::limit(ctx, "LIMIT_REGISTER", request.network()).await?;
+    api::limit(ctx, "LIMIT_REGISTER", ctx.network.clone()).await?;
     let initial = if ctx.config.open_registration { None } else { Some(initial_token(ctx, request).await?) };
     // 2
     let description = Description::parse(&request.json().await?)?;
@@ -85,7 +85,7 @@ pub async fn manage(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
 /// 4. Commit, if nobody else changed it meanwhile.
 async fn replace(ctx: &Ctx, request: &mut WireRequest, mut read: Registered, token: &Secret) -> Result<WireResponse, Failure> {
     // 1
-    api::limit(ctx, "LIMIT_REGISTER", request.network()).await?;
+    api::limit(ctx, "LIMIT_REGISTER", ctx.network.clone()).await?;
     let description = Description::parse(&request.json().await?)?;
     let client = &read.client;
     if let Some(sent) = description.replacement_of(&client.id)?.map(|secret| hash(&secret)) {

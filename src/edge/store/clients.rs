@@ -62,6 +62,14 @@ pub async fn fresh(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
     Ok(client)
 }
 
+/// A client for what does not decide about it: a copy from memory will do.
+pub async fn known(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
+    match remembered(ctx, id) {
+        Some(client) => Ok(Some(client)),
+        None => fresh(ctx, id).await,
+    }
+}
+
 /// The authenticated client, or the peer's error. A copy from memory may say yes, never no: before
 /// refusing, the database is read once.
 pub async fn authenticated(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
@@ -101,7 +109,8 @@ pub fn forget(id: &str) {
     CACHE.with_borrow_mut(|cache| cache.remove(id));
 }
 
-fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
+/// A copy from memory, if there is a young one. It may say yes, never no.
+pub fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
     let age = Seconds(ctx.config.settings.client_cache);
     CACHE.with_borrow(|cache| {
         let (read_at, client) = cache.get(id)?;
