@@ -40,7 +40,10 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
     let mut request = WireRequest::new(request);
     let mut line = Line { route: Route::of(&request.path).name(), method: known_method(&request.method), ..Line::default() };
     let response = match Ctx::new(env, Rc::clone(&meter), request_id.clone()) {
-        Ok(ctx) => routes::answer(&ctx, &mut request, &mut line).await,
+        Ok(ctx) => {
+            let ctx = Ctx { network: request.network(), ..ctx };
+            routes::answer(&ctx, &mut request, &mut line).await
+        }
         Err(fault) => unconfigured(fault, &request_id, &mut line),
     };
     // In every answer, so that whoever reports one names its line in the log.

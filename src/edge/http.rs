@@ -1,9 +1,7 @@
 //! Requests and responses as plain data.
 
 use serde::Serialize;
-use wasm_bindgen::JsCast as _;
 use wasm_bindgen::JsValue;
-use web_sys::ReadableStreamDefaultReader;
 use worker::{Headers, Request, Response};
 
 use super::failure::{Failure, Fault};
@@ -67,12 +65,23 @@ impl WireRequest {
 
     /// The body's parameters: at most 64 KiB of `application/x-www-form-urlencoded`.
     pub async fn form(&mut self) -> Result<Form, Failure> {
-        let content_type = self.header("content-type").unwrap_or_default();
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if !self.has_type("application/x-www-form-urlencoded") {
             return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/x-www-form-urlencoded").into());
         }
         Ok(Form::parse(&self.body().await?)?)
+    }
+
+    /// The body: at most 64 KiB of `application/json`.
+    pub async fn json(&mut self) -> Result<Vec<u8>, Failure> {
+        if !self.has_type("application/json") {
+            return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/json").into());
+        }
+        self.body().await
+    }
+
+    fn has_type(&self, media_type: &str) -> bool {
+        let content_type = self.header("content-type").unwrap_or_default();
+        content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
     }
 
     /// The body, refused before it is read when it says that it is too large, and while it is read
@@ -83,25 +92,12 @@ impl WireRequest {
         if length.is_some_and(|length| length > MAX_BODY) {
             return Err(too_large.into());
         }
-        let mut body = Vec::new();
         let Some(stream) = self.inner.inner().body() else {
-            return Ok(body);
+            return Ok(Vec::new());
         };
-        let aborted = |error: JsValue| Fault::unavailable("request body", js::message(&error));
-        let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-        loop {
-            let chunk = wasm_bindgen_futures::JsFuture::from(reader.read()).await.map_err(aborted)?;
-            let Some(bytes) =
-                js_sys::Reflect::get(&chunk, &"value".into()).ok().and_then(|value| value.dyn_into::<js_sys::Uint8Array>().ok())
-            else {
-                return Ok(body);
-            };
-            if body.len() + bytes.length() as usize > MAX_BODY {
-                let _ = reader.cancel();
-                return Err(too_large.into());
-            }
-            body.extend(bytes.to_vec());
-        }
+        let read = js::read(&stream, MAX_BODY).await;
+        let body = read.map_err(|error| Fault::unavailable("request body", js::message(&error)))?;
+        body.ok_or_else(|| too_large.into())
     }
 }
 
@@ -201,7 +197,7 @@ impl WireResponse {
     /// The peer's error as JSON (RFC 6749 5.2), with the request id.
     pub fn error(error: &OAuthError, request_id: &str) -> Self {
         let (code, status, _) = error.code.row();
-        let body = serde_json::json!({ "error": code, "error_description": error.description, "request_id": request_id });
+        let body = serde_json::json!({ "error": code, "error_description": error.told(), "request_id": request_id });
         Self::json(status, &body).retry_after(error)
     }
 

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::handlers::{
     accounts, answer, authorize,
     browser::{self, Browser},
-    consent, device_authorization, device_page, home, login, logout, metadata, par, revoke, style, token, userinfo,
+    consent, device_authorization, device_page, home, login, logout, metadata, par, register, revoke, style, token, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -43,6 +43,10 @@ pub enum Route {
     Revoke,
     /// Userinfo endpoint.
     Userinfo,
+    /// Client registration endpoint (RFC 7591).
+    Register,
+    /// Client configuration endpoint of one client (RFC 7592).
+    Registration,
     /// QR code of a user code.
     Qr,
     /// Start page.
@@ -83,6 +87,8 @@ impl Route {
             "/token" => Self::Token,
             "/revoke" => Self::Revoke,
             "/userinfo" => Self::Userinfo,
+            "/register" => Self::Register,
+            _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
             "/" => Self::Home,
             "/login" => Self::Login,
@@ -113,6 +119,8 @@ impl Route {
             Self::Token => "token",
             Self::Revoke => "revoke",
             Self::Userinfo => "userinfo",
+            Self::Register => "register",
+            Self::Registration => "register/client",
             Self::Qr => "device/qr",
             Self::Home => "home",
             Self::Login => "login",
@@ -135,10 +143,12 @@ impl Route {
             | Self::Token
             | Self::Par
             | Self::Revoke
+            | Self::Register
             | Self::Approve
             | Self::Undo
             | Self::EndDevice
             | Self::EndApp => &["POST"],
+            Self::Registration => &["GET", "PUT", "DELETE"],
             Self::Userinfo => &["GET", "POST"],
             Self::Authorize | Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => {
                 &["GET", "HEAD", "POST"]
@@ -202,6 +212,8 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Token => token::token(ctx, request, line).await,
         Route::Revoke => revoke::revoke(ctx, request, line).await,
         Route::Userinfo => userinfo::info(ctx, request, line).await,
+        Route::Register => register::create(ctx, request, line).await,
+        Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),
         Route::Home => home::home(ctx, request).await,
         Route::Login if is_post => login::submit(ctx, request, line).await,

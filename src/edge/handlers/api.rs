@@ -9,6 +9,7 @@ use crate::protocol::client::Client;
 use crate::protocol::client_auth::ClientCredentials;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
+use crate::protocol::secret::Secret;
 
 /// A client's request: its parameters and the authenticated client.
 pub struct ClientRequest {
@@ -55,6 +56,13 @@ impl ClientRequest {
     pub async fn authenticated(&self, ctx: &Ctx) -> Result<Client, Failure> {
         clients::authenticated(ctx, &self.credentials).await
     }
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 2.1); nothing when there is no such header.
+pub fn bearer(request: &WireRequest) -> Option<Secret> {
+    let header = request.header("authorization")?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim_matches(' ').to_owned()))
 }
 
 /// Asks a rate-limit binding: a cheap first filter, by location and approximate.
