@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod client_assertion;
 pub mod device;
 pub mod device_authorization;
 pub mod device_page;
@@ -13,6 +14,7 @@ pub mod login;
 pub mod logout;
 pub mod metadata;
 pub mod refresh;
+pub mod request_object;
 pub mod revoke;
 pub mod style;
 pub mod token;

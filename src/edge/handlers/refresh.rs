@@ -3,10 +3,10 @@
 use crate::edge::crypto::Signers;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::{Issue, unopened};
 use crate::edge::store::{clients, grants};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
-use crate::protocol::client_auth::ClientCredentials;
 use crate::protocol::error::OAuthError;
 use crate::protocol::refresh::{Policy, RefreshToken, Verdict, verdict};
 use crate::protocol::scope::{Scope, granted};
@@ -26,7 +26,7 @@ use crate::protocol::token::{audience, check_grant_type, narrowed_scope};
 ///    written; all else changes nothing.
 pub async fn refresh(
     ctx: &Ctx,
-    credentials: &ClientCredentials,
+    request: &ClientRequest,
     mut client: Client,
     refresh_token: &Secret,
     scope: Option<&Scope>,
@@ -43,7 +43,7 @@ pub async fn refresh(
         let is_current = grant.family.client == client.id && grant.family.generation == token.generation;
         if is_current && narrowed(ctx, &grant, &client, scope, resources).is_err() {
             // A copy from memory may say yes, never no.
-            client = clients::authenticated_afresh(ctx, credentials).await?;
+            client = request.authenticated_afresh(ctx).await?;
             narrowed(ctx, &grant, &client, scope, resources)?;
         }
     }
@@ -56,7 +56,7 @@ pub async fn refresh(
         {
             // The client changed since this isolate read it: authenticate again, and try again.
             clients::remember(now.clone(), ctx.now);
-            credentials.authenticate(Some(&now), ctx.now)?;
+            request.prove(ctx, Some(&now)).await?;
             check_grant_type(&now, REFRESH_TOKEN)?;
             client = now;
             continue;

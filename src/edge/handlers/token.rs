@@ -24,10 +24,10 @@ pub async fn token(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
     // 3
     let issue = match token_request {
         TokenRequest::DeviceCode { device_code, resources } => {
-            device::redeem(ctx, &client_request.credentials, client, &device_code, &resources).await?
+            device::redeem(ctx, &client_request, client, &device_code, &resources).await?
         }
         TokenRequest::RefreshToken { refresh_token, scope, resources } => {
-            refresh::refresh(ctx, &client_request.credentials, client, &refresh_token, scope.as_ref(), &resources).await?
+            refresh::refresh(ctx, &client_request, client, &refresh_token, scope.as_ref(), &resources).await?
         }
     };
     // 4

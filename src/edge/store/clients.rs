@@ -7,9 +7,8 @@ use serde::Deserialize;
 
 use super::{Db, Shards, Statement, from_json};
 use crate::edge::ctx::Ctx;
-use crate::edge::failure::{Failure, Fault};
+use crate::edge::failure::Fault;
 use crate::protocol::client::Client;
-use crate::protocol::client_auth::ClientCredentials;
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Clients that an isolate remembers at most.
@@ -60,24 +59,6 @@ pub async fn fresh(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
     Ok(client)
 }
 
-/// The authenticated client, or the peer's error. A copy from memory may say yes, never no: before
-/// refusing, the database is read once.
-pub async fn authenticated(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
-    if let Some(client) = remembered(ctx, &credentials.client_id)
-        && credentials.authenticate(Some(&client), ctx.now).is_ok()
-    {
-        return Ok(client);
-    }
-    authenticated_afresh(ctx, credentials).await
-}
-
-/// The authenticated client as it is in the database now, or the peer's error.
-pub async fn authenticated_afresh(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
-    let client = fresh(ctx, &credentials.client_id).await?;
-    credentials.authenticate(client.as_ref(), ctx.now)?;
-    client.ok_or_else(|| Fault::Broken("an absent client was authenticated".to_owned()).into())
-}
-
 /// Keeps a copy.
 pub fn remember(client: Client, now: Timestamp) {
     CACHE.with_borrow_mut(|cache| {
@@ -89,7 +70,8 @@ pub fn remember(client: Client, now: Timestamp) {
     });
 }
 
-fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
+/// The copy, if it is young: it may say yes, never no.
+pub fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
     let age = Seconds(ctx.config.settings.client_cache);
     CACHE.with_borrow(|cache| {
         let (read_at, client) = cache.get(id)?;

@@ -6,6 +6,7 @@
 
 pub mod clients;
 pub mod grants;
+pub mod secrets;
 pub mod sessions;
 pub mod signing_keys;
 pub mod users;
