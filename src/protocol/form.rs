@@ -24,16 +24,29 @@ impl Form {
     /// A parameter without a value counts as omitted and a repeated one is refused (RFC 6749 3.1),
     /// even when one of the two is empty.
     pub fn parse(bytes: &[u8]) -> Result<Self, OAuthError> {
-        let mut form = Self::default();
-        let mut seen: Vec<String> = Vec::new();
-        for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let pairs = bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
                 Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
                 None => (pair, [].as_slice()),
             };
-            let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-                return Err(OAuthError::new(Code::InvalidRequest, "a parameter is not valid UTF-8 in percent encoding"));
-            };
+            match (decode(name), decode(value)) {
+                (Some(name), Some(value)) => Ok((name, value)),
+                _ => Err(OAuthError::new(Code::InvalidRequest, "a parameter is not valid UTF-8 in percent encoding")),
+            }
+        });
+        Self::of(pairs)
+    }
+
+    /// The same rules for parameters that came in another way.
+    pub fn collect(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, OAuthError> {
+        Self::of(pairs.into_iter().map(Ok))
+    }
+
+    fn of(pairs: impl Iterator<Item = Result<(String, String), OAuthError>>) -> Result<Self, OAuthError> {
+        let mut form = Self::default();
+        let mut seen: Vec<String> = Vec::new();
+        for pair in pairs {
+            let (name, value) = pair?;
             if (value.len() > MAX_VALUE && !LONG.contains(&name.as_str())) || name.len() > 256 {
                 return Err(OAuthError::new(Code::InvalidRequest, "a parameter is too long"));
             }

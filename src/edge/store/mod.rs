@@ -13,6 +13,7 @@ pub mod initial_access_tokens;
 pub mod pushed_requests;
 pub mod redemptions;
 pub mod registrations;
+pub mod secrets;
 pub mod sessions;
 pub mod signing_keys;
 pub mod users;
