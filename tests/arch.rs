@@ -124,6 +124,21 @@ fn storage_is_called_by_the_modules_that_count_it() {
 }
 
 #[test]
+fn others_servers_are_asked_in_one_place() {
+    // Where the guard, the limits and the count are.
+    for (path, text) in sources("src/edge") {
+        if path.ends_with("edge/outbound.rs") {
+            continue;
+        }
+        for line in code(&text) {
+            for word in ["Fetch::", "Fetcher", "fetch_with_str", "WorkerGlobalScope", "\"fetch\"", "connect("] {
+                assert!(!line.contains(word), "{}: only outbound.rs may ask others: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn no_file_grows_too_long() {
     for (path, text) in sources("src") {
         let lines = text.lines().count();

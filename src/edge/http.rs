@@ -1,9 +1,7 @@
 //! Requests and responses as plain data.
 
 use serde::Serialize;
-use wasm_bindgen::JsCast as _;
 use wasm_bindgen::JsValue;
-use web_sys::ReadableStreamDefaultReader;
 use worker::{Headers, Request, Response};
 
 use super::failure::{Failure, Fault};
@@ -83,25 +81,12 @@ impl WireRequest {
         if length.is_some_and(|length| length > MAX_BODY) {
             return Err(too_large.into());
         }
-        let mut body = Vec::new();
         let Some(stream) = self.inner.inner().body() else {
-            return Ok(body);
+            return Ok(Vec::new());
         };
-        let aborted = |error: JsValue| Fault::unavailable("request body", js::message(&error));
-        let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-        loop {
-            let chunk = wasm_bindgen_futures::JsFuture::from(reader.read()).await.map_err(aborted)?;
-            let Some(bytes) =
-                js_sys::Reflect::get(&chunk, &"value".into()).ok().and_then(|value| value.dyn_into::<js_sys::Uint8Array>().ok())
-            else {
-                return Ok(body);
-            };
-            if body.len() + bytes.length() as usize > MAX_BODY {
-                let _ = reader.cancel();
-                return Err(too_large.into());
-            }
-            body.extend(bytes.to_vec());
-        }
+        let read = js::read(&stream, MAX_BODY).await;
+        let body = read.map_err(|error| Fault::unavailable("request body", js::message(&error)))?;
+        body.ok_or_else(|| too_large.into())
     }
 }
 

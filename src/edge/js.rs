@@ -1,7 +1,8 @@
 //! The few lines of JavaScript glue that the SDK lacks.
 
-use js_sys::{Array, Object, Reflect};
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{ReadableStream, ReadableStreamDefaultReader};
 
 /// The Worker's variables and secrets: every string, number and boolean, and whatever else stands under
 /// a name in `settings` as JSON, for the platform takes objects as variables too.
@@ -38,6 +39,23 @@ pub fn object(members: &[(&str, JsValue)]) -> Object {
 /// A JavaScript array of strings.
 pub fn strings(values: &[&str]) -> JsValue {
     values.iter().map(|value| JsValue::from(*value)).collect::<Array>().into()
+}
+
+/// All bytes of a stream, or nothing when there are more than `most`: then it is let go of.
+pub async fn read(stream: &ReadableStream, most: usize) -> Result<Option<Vec<u8>>, JsValue> {
+    let mut body = Vec::new();
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    loop {
+        let chunk = wasm_bindgen_futures::JsFuture::from(reader.read()).await?;
+        let Some(bytes) = Reflect::get(&chunk, &"value".into()).ok().and_then(|value| value.dyn_into::<Uint8Array>().ok()) else {
+            return Ok(Some(body));
+        };
+        if body.len() + bytes.length() as usize > most {
+            let _ = reader.cancel();
+            return Ok(None);
+        }
+        body.extend(bytes.to_vec());
+    }
 }
 
 /// What a thrown value says.

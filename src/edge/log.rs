@@ -18,6 +18,8 @@ pub struct Meter {
     pub object_requests: Cell<u64>,
     /// KV reads and writes.
     pub kv: Cell<u64>,
+    /// Requests to others' servers.
+    pub outbound: Cell<u64>,
 }
 
 impl Meter {
@@ -82,5 +84,6 @@ fn cost(meter: &Meter) -> Value {
         "rows": meter.rows_written.get(),
         "objects": meter.object_requests.get(),
         "kv": meter.kv.get(),
+        "outbound": meter.outbound.get(),
     })
 }

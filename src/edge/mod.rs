@@ -10,6 +10,7 @@ mod http;
 mod js;
 mod log;
 mod objects;
+mod outbound;
 mod published;
 mod routes;
 mod store;

@@ -18,6 +18,7 @@ pub mod ids;
 pub mod jose;
 pub mod keyring;
 pub mod keys;
+pub mod outbound;
 pub mod outbox;
 pub mod password;
 pub mod pkce;

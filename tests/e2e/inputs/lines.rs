@@ -116,7 +116,7 @@ fn are_well_formed(lines: &[&Value]) {
         let known = ["level", "request", "route", "method", "status", "ms", "cost", "client", "error", "detail"];
         assert!(members.keys().all(|name| known.contains(&name.as_str())), "{line}");
         let cost = line["cost"].as_object().unwrap();
-        let counts = ["d1_trips", "d1_statements", "rows", "objects", "kv"];
+        let counts = ["d1_trips", "d1_statements", "rows", "objects", "kv", "outbound"];
         assert!(cost.len() == counts.len() && counts.iter().all(|name| cost[*name].is_u64()), "{line}");
         assert_eq!(line["level"], json!(if line["status"].as_u64().unwrap() >= 500 { "error" } else { "info" }));
         ids.push(line["request"].as_str().unwrap());
