@@ -60,6 +60,11 @@ impl Signers {
 }
 
 impl Signer {
+    /// The signer of this algorithm, loaded.
+    pub async fn of(ctx: &Ctx, alg: Alg) -> Result<Self, Fault> {
+        Self::ready(ctx, &rows(ctx).await?, alg).await
+    }
+
     async fn ready(ctx: &Ctx, rows: &[StoredKey], alg: Alg) -> Result<Self, Fault> {
         let nobody = || Fault::Broken(format!("no {} key may sign now", alg.name()));
         let kid = signer(records(rows), alg, ctx.now).map(|record| record.kid.clone()).ok_or_else(nobody)?;
