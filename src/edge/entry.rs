@@ -11,7 +11,7 @@ use super::failure::{Failure, Fault};
 use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
 use super::routes::{self, Route};
-use super::store::{Db, Rows, Shards, grants, sessions, signing_keys};
+use super::store::{Db, Rows, Shards, grants, pushed_requests, redemptions, sessions, signing_keys};
 use crate::protocol::time::Seconds;
 
 /// The cron run that also deletes what ended; the others only keep the keys.
@@ -83,6 +83,8 @@ async fn purge(ctx: &Ctx) -> std::result::Result<(), Fault> {
             sessions::purge(ctx.now.minus(absolute), ctx.now.minus(idle), PURGE_LIMIT),
             // A day or more after it ended, so that a late replay still finds the row.
             grants::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
+            redemptions::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
+            pushed_requests::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             signing_keys::purge(ctx.now),
         ];
         let deleted: usize = db.batch(purges).await?.iter().map(Rows::changes).sum();

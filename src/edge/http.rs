@@ -108,6 +108,8 @@ struct Policy {
     images: Vec<String>,
     /// `form-action` besides our own.
     form_actions: Vec<String>,
+    /// Whether our own scripts may run.
+    has_script: bool,
 }
 
 impl Policy {
@@ -115,9 +117,10 @@ impl Policy {
     fn header(&self) -> String {
         let sources = |more: &[String]| [&["'self'".to_owned()], more].concat().join(" ");
         format!(
-            "default-src 'none'; style-src 'self'; img-src {}; form-action {}; frame-ancestors 'none'; base-uri 'none'",
+            "default-src 'none'; style-src 'self'; img-src {}; form-action {}; frame-ancestors 'none'; base-uri 'none'{}",
             sources(&self.images),
             sources(&self.form_actions),
+            if self.has_script { "; script-src 'self'" } else { "" },
         )
     }
 }
@@ -144,7 +147,7 @@ impl WireResponse {
     /// A page. `images` are origins besides our own that it may show pictures from.
     pub fn page(status: u16, html: Html, images: &[&str], secure: bool) -> Self {
         let images = images.iter().map(|image| (*image).to_owned()).collect();
-        let policy = Some(Policy { images, form_actions: Vec::new() });
+        let policy = Some(Policy { images, form_actions: Vec::new(), has_script: false });
         let page = Self { body: html.into_string().into_bytes(), policy, ..Self::empty(status) }
             .header("content-type", "text/html; charset=utf-8")
             // With no-referrer, browsers would send `Origin: null` on our own forms.
@@ -166,9 +169,18 @@ impl WireResponse {
         self
     }
 
-    /// 303 to a place of ours.
-    pub fn see_other(path: &str) -> Self {
-        Self::empty(303).header("location", path).header("referrer-policy", "same-origin")
+    /// A page on which a script of ours runs.
+    #[must_use]
+    pub fn with_script(mut self) -> Self {
+        if let Some(policy) = &mut self.policy {
+            policy.has_script = true;
+        }
+        self
+    }
+
+    /// 303 to a place of ours, or of a client's.
+    pub fn see_other(location: &str) -> Self {
+        Self::empty(303).header("location", location).header("referrer-policy", "same-origin")
     }
 
     /// The peer's error as JSON (RFC 6749 5.2), with the request id.

@@ -12,6 +12,7 @@ mod js;
 mod log;
 mod objects;
 mod outbound;
+mod pairwise;
 mod published;
 mod routes;
 mod store;

@@ -3,7 +3,9 @@
 use super::ctx::Ctx;
 use super::failure::Failure;
 use super::handlers::{
-    browser, device_authorization, device_page, home, login, logout, metadata, revoke, style, token, userinfo,
+    accounts, answer, authorize,
+    browser::{self, Browser},
+    consent, device_authorization, device_page, home, login, logout, metadata, par, revoke, style, token, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -21,6 +23,18 @@ pub enum Route {
     Health,
     /// Stylesheet.
     Style,
+    /// What submits a form_post page.
+    FormPostScript,
+    /// Authorization endpoint.
+    Authorize,
+    /// Yes or no to an app.
+    Consent,
+    /// Which account.
+    Accounts,
+    /// Pushed authorization requests.
+    Par,
+    /// One app disconnected.
+    EndApp,
     /// Device authorization endpoint.
     DeviceAuthorization,
     /// Token endpoint.
@@ -59,6 +73,12 @@ impl Route {
             "/jwks.json" => Self::Jwks,
             "/healthz" => Self::Health,
             "/style.css" => Self::Style,
+            "/form_post.js" => Self::FormPostScript,
+            "/authorize" => Self::Authorize,
+            "/consent" => Self::Consent,
+            "/accounts" => Self::Accounts,
+            "/par" => Self::Par,
+            "/apps/end" => Self::EndApp,
             "/device_authorization" => Self::DeviceAuthorization,
             "/token" => Self::Token,
             "/revoke" => Self::Revoke,
@@ -83,6 +103,12 @@ impl Route {
             Self::Jwks => "jwks",
             Self::Health => "health",
             Self::Style => "style",
+            Self::FormPostScript => "form_post.js",
+            Self::Authorize => "authorize",
+            Self::Consent => "consent",
+            Self::Accounts => "accounts",
+            Self::Par => "par",
+            Self::EndApp => "apps/end",
             Self::DeviceAuthorization => "device_authorization",
             Self::Token => "token",
             Self::Revoke => "revoke",
@@ -104,10 +130,19 @@ impl Route {
     const fn methods(self) -> &'static [&'static str] {
         match self {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
-            Self::Health | Self::Style | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
-            Self::DeviceAuthorization | Self::Token | Self::Revoke | Self::Approve | Self::Undo | Self::EndDevice => &["POST"],
+            Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
+            Self::DeviceAuthorization
+            | Self::Token
+            | Self::Par
+            | Self::Revoke
+            | Self::Approve
+            | Self::Undo
+            | Self::EndDevice
+            | Self::EndApp => &["POST"],
             Self::Userinfo => &["GET", "POST"],
-            Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
+            Self::Authorize | Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => {
+                &["GET", "HEAD", "POST"]
+            }
             Self::Unknown => &[],
         }
     }
@@ -116,7 +151,18 @@ impl Route {
     const fn is_page(self) -> bool {
         matches!(
             self,
-            Self::Home | Self::Login | Self::Logout | Self::Device | Self::Approve | Self::Undo | Self::EndDevice | Self::Unknown
+            Self::Home
+                | Self::Authorize
+                | Self::Consent
+                | Self::Accounts
+                | Self::Login
+                | Self::Logout
+                | Self::Device
+                | Self::Approve
+                | Self::Undo
+                | Self::EndDevice
+                | Self::EndApp
+                | Self::Unknown
         )
     }
 }
@@ -143,6 +189,15 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Jwks => metadata::jwks(ctx, request).await,
         Route::Health => metadata::health(ctx).await,
         Route::Style => Ok(style::style(ctx, request)),
+        Route::FormPostScript => Ok(answer::form_post_script(request)),
+        Route::Authorize if is_post => authorize::submit(ctx, request, line).await,
+        Route::Authorize => authorize::show(ctx, request, line).await,
+        Route::Consent if is_post => consent::submit(ctx, request, line).await,
+        Route::Consent => consent::show(ctx, request, line).await,
+        Route::Accounts if is_post => accounts::submit(ctx, request, line).await,
+        Route::Accounts => accounts::show(ctx, request, line).await,
+        Route::Par => par::push(ctx, request, line).await,
+        Route::EndApp => home::end_app(ctx, request, line).await,
         Route::DeviceAuthorization => device_authorization::start(ctx, request, line).await,
         Route::Token => token::token(ctx, request, line).await,
         Route::Revoke => revoke::revoke(ctx, request, line).await,
@@ -178,8 +233,10 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
     line.detail = detail;
     let wants_html = route != Route::Unknown || request.header("accept").is_some_and(|accept| accept.contains("text/html"));
     let mut response = if route.is_page() && wants_html {
-        let model = pages::ErrorPage { status, request_id: &ctx.request_id };
-        browser::page(ctx, status, pages::error(&browser::realm(ctx), &model), &[]).retry_after(&error)
+        let model =
+            pages::ErrorPage { status, request_id: &ctx.request_id, code: Some(code), description: Some(error.description) };
+        let realm = Browser::of(ctx, request).realm(ctx);
+        browser::page(ctx, status, pages::error(&realm, &model), &[]).retry_after(&error)
     } else {
         WireResponse::error(&error, &ctx.request_id)
     };

@@ -40,6 +40,17 @@ impl ClientRequest {
         Ok((client, decision))
     }
 
+    /// The client as it is in the database now, if it proves itself.
+    pub async fn authenticated_afresh(&self, ctx: &Ctx) -> Result<Client, Failure> {
+        clients::authenticated_afresh(ctx, &self.credentials).await
+    }
+
+    /// Whether this client, read a moment ago, is who sends the request.
+    #[expect(clippy::unused_async, reason = "shim until keys is merged")]
+    pub async fn prove(&self, ctx: &Ctx, client: &Client) -> Result<(), Failure> {
+        Ok(self.credentials.authenticate(Some(client), ctx.now)?)
+    }
+
     /// The client, if it proves itself.
     pub async fn authenticated(&self, ctx: &Ctx) -> Result<Client, Failure> {
         clients::authenticated(ctx, &self.credentials).await

@@ -3,12 +3,12 @@
 use crate::edge::crypto::Signers;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::{Issue, unopened};
 use crate::edge::objects::device_flow;
 use crate::edge::store::clients;
 use crate::edge::store::grants::{self, NewGrant, Outcome};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
-use crate::protocol::client_auth::ClientCredentials;
 use crate::protocol::device::{Answer, Approval, DeviceCode, Message, collectable};
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::scope::{Scope, granted};
@@ -26,7 +26,7 @@ use crate::protocol::token::{audience, check_grant_type};
 ///    `invalid_grant`, and nothing is revoked.
 pub async fn redeem(
     ctx: &Ctx,
-    credentials: &ClientCredentials,
+    request: &ClientRequest,
     client: Client,
     device_code: &Secret,
     asked: &[String],
@@ -57,13 +57,13 @@ pub async fn redeem(
         }
     };
     // 3
-    let signers = Signers::ready(ctx).await?;
+    let signers = Signers::ready(ctx, &client).await?;
     let mut client = client;
     let mut decision = match decided(ctx, &client, &approval, &approved_resources, asked) {
         Ok(decision) => decision,
         // A copy from memory may say yes, never no.
         Err(_) => {
-            client = clients::authenticated_afresh(ctx, credentials).await?;
+            client = request.authenticated_afresh(ctx).await?;
             decided(ctx, &client, &approval, &approved_resources, asked)?
         }
     };
@@ -82,7 +82,7 @@ pub async fn redeem(
         {
             // The client changed since this isolate read it: authenticate and decide again, once.
             clients::remember(now.clone(), ctx.now);
-            credentials.authenticate(Some(&now), ctx.now)?;
+            request.prove(ctx, &now).await?;
             check_grant_type(&now, DEVICE_CODE)?;
             decision = decided(ctx, &now, &approval, &approved_resources, asked)?;
             client = now;
@@ -95,7 +95,8 @@ pub async fn redeem(
         return Err(OAuthError::invalid_grant(why.word()).into());
     }
     let scope = granted(&grant.granted_scope, &decision.scope);
-    Ok(Issue { grant, client, scope, audience: decision.audience, generation: 0, signers })
+    let generation = client.may_use(REFRESH_TOKEN).then_some(0);
+    Ok(Issue { grant, client, scope, audience: decision.audience, generation, nonce: None, signers })
 }
 
 /// What is decided before the row is written.

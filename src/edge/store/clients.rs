@@ -60,6 +60,14 @@ pub async fn fresh(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
     Ok(client)
 }
 
+/// A client for what does not decide about it: a copy from memory will do.
+pub async fn known(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
+    match remembered(ctx, id) {
+        Some(client) => Ok(Some(client)),
+        None => fresh(ctx, id).await,
+    }
+}
+
 /// The authenticated client, or the peer's error. A copy from memory may say yes, never no: before
 /// refusing, the database is read once.
 pub async fn authenticated(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
@@ -89,7 +97,8 @@ pub fn remember(client: Client, now: Timestamp) {
     });
 }
 
-fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
+/// A copy from memory, if there is a young one. It may say yes, never no.
+pub fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
     let age = Seconds(ctx.config.settings.client_cache);
     CACHE.with_borrow(|cache| {
         let (read_at, client) = cache.get(id)?;
