@@ -21,6 +21,7 @@ pub mod ids;
 pub mod jose;
 pub mod keyring;
 pub mod keys;
+pub mod logout;
 pub mod outbound;
 pub mod outbox;
 pub mod password;

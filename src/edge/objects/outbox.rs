@@ -32,7 +32,7 @@ const TURN: usize = 6;
 /// Attempts in one run of the alarm, about: after them it is set again at once, so that no run is long.
 const RUN: usize = 24;
 /// When a run could not even begin, the next begins so much later.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// Deliveries to all clients whose hash leads here, under keys that sort by when they are due.
 #[durable_object(alarm)]

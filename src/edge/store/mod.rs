@@ -12,6 +12,7 @@ pub mod grants;
 pub mod pushed_requests;
 pub mod redemptions;
 pub mod sessions;
+pub mod sign_outs;
 pub mod signing_keys;
 pub mod users;
 
