@@ -5,6 +5,7 @@ mod devices;
 mod flow;
 mod harness;
 mod inputs;
+mod judge;
 mod keys;
 mod outages;
 mod pages;
