@@ -151,8 +151,8 @@ mod tests {
     fn it_is_short_and_opens() {
         let ring = ring();
         let sealer = Sealer { ring: &ring, issuer: "https://id.example", epoch: 1 };
-        let sealed = sealer.seal(&code(true), &mut Counted(0));
-        assert!(sealed.len() < 600, "{}", sealed.len());
-        assert_eq!(sealer.open::<AuthorizationCode>(&sealed), Ok(code(true)));
+        let text = sealer.seal(&code(true), &mut Counted(0));
+        assert!(text.len() < 600, "{}", text.len());
+        assert_eq!(sealer.open::<AuthorizationCode>(&text), Ok(code(true)));
     }
 }

@@ -147,3 +147,8 @@ fn every_standard_claim_and_scope_has_words_of_its_own() {
         assert_eq!(t.claims.of("name#ja-Kana-JP"), t.claims.of("name"));
     }
 }
+
+#[test]
+fn the_metadata_names_these_languages() {
+    assert_eq!(ALL.map(Texts::lang), crate::protocol::discovery::LOCALES);
+}
