@@ -1,6 +1,7 @@
 //! Ring 3: the built Worker on workerd, over HTTP and in a real browser.
 
 mod browser;
+mod code;
 mod devices;
 mod flow;
 mod harness;
