@@ -60,7 +60,7 @@ fn sealed_kinds() {
     );
     sealed::<UndoForm>("undo form", r#"{"holder":HOLDER,"flow":"f","instance":"i","client":"c","grant":"ID"}"#);
     sealed::<EndForm>("end device form", r#"{"holder":HOLDER,"grant":"ID"}"#);
-    sealed::<LogoutForm>("logout form", r#"{"holder":HOLDER}"#);
+    sealed::<LogoutForm>("logout form", r#"{"holder":HOLDER,"asked":{}}"#);
     sealed::<WrappedKey>("signing key", r#"{"jwk":{"d":"x","kty":"EC"}}"#);
 }
 
