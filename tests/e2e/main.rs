@@ -9,5 +9,6 @@ mod judge;
 mod keys;
 mod outages;
 mod pages;
+mod registration;
 mod serve;
 mod support;
