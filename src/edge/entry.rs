@@ -11,6 +11,7 @@ use super::failure::{Failure, Fault};
 use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
 use super::routes::{self, Route};
+use super::salts;
 use super::store::{Db, Rows, Shards, grants, pushed_requests, redemptions, sessions, signing_keys};
 use crate::protocol::time::Seconds;
 
@@ -70,6 +71,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 
 async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     let maintained = crypto::maintain(ctx).await;
+    let maintained = salts::maintain(ctx).await.and(maintained);
     if cron == PURGE_CRON {
         purge(ctx).await?;
     }

@@ -1,6 +1,8 @@
 //! The room that touches the platform: routes, handlers, D1, KV, Durable Objects, `WebCrypto`, logs.
 //! Rules are in `protocol`; this room asks them.
 
+mod backchannel;
+mod client_keys;
 mod crypto;
 mod ctx;
 mod entry;
@@ -14,4 +16,5 @@ mod outbound;
 mod pairwise;
 mod published;
 mod routes;
+mod salts;
 mod store;

@@ -44,11 +44,11 @@ impl Refused {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Forbidden(why) => why,
-            Self::Timeout => "timed out",
-            Self::TooLarge => "answered too much",
-            Self::Redirect => "answered with a redirect",
-            Self::Status(_) => "answered with another status than 200",
-            Self::Unreachable => "unreachable",
+            Self::Timeout => "the other server timed out",
+            Self::TooLarge => "the other server answered too much",
+            Self::Redirect => "the other server answered with a redirect",
+            Self::Status(_) => "the other server answered with another status than 200",
+            Self::Unreachable => "the other server is unreachable",
         }
     }
 }

@@ -12,3 +12,4 @@ mod pages;
 mod registration;
 mod serve;
 mod support;
+mod web;

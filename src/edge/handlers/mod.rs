@@ -6,6 +6,7 @@ pub mod answer;
 pub mod api;
 pub mod authorize;
 pub mod browser;
+pub mod client_assertion;
 pub mod client_document;
 pub mod clients;
 pub mod code;

@@ -7,9 +7,8 @@ use serde::Deserialize;
 
 use super::{Db, Shards, Statement, from_json};
 use crate::edge::ctx::Ctx;
-use crate::edge::failure::{Failure, Fault};
+use crate::edge::failure::Fault;
 use crate::protocol::client::{Client, Origin};
-use crate::protocol::client_auth::ClientCredentials;
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Clients that an isolate remembers at most.
@@ -68,24 +67,6 @@ pub async fn known(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
         Some(client) => Ok(Some(client)),
         None => fresh(ctx, id).await,
     }
-}
-
-/// The authenticated client, or the peer's error. A copy from memory may say yes, never no: before
-/// refusing, the database is read once.
-pub async fn authenticated(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
-    if let Some(client) = remembered(ctx, &credentials.client_id)
-        && credentials.authenticate(Some(&client), ctx.now).is_ok()
-    {
-        return Ok(client);
-    }
-    authenticated_afresh(ctx, credentials).await
-}
-
-/// The authenticated client as it is in the database now, or the peer's error.
-pub async fn authenticated_afresh(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
-    let client = fresh(ctx, &credentials.client_id).await?;
-    credentials.authenticate(client.as_ref(), ctx.now)?;
-    client.ok_or_else(|| Fault::Broken("an absent client was authenticated".to_owned()).into())
 }
 
 /// Whether there can be a client of this id: documents only where the realm takes them.

@@ -13,7 +13,9 @@ pub mod initial_access_tokens;
 pub mod pushed_requests;
 pub mod redemptions;
 pub mod registrations;
+pub mod secrets;
 pub mod sessions;
+pub mod sign_outs;
 pub mod signing_keys;
 pub mod users;
 
