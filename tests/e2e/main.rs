@@ -9,6 +9,7 @@ mod judge;
 mod keys;
 mod outages;
 mod pages;
+mod registration;
 mod serve;
 mod support;
 mod web;
