@@ -33,9 +33,8 @@ CREATE TABLE redemptions (
     PRIMARY KEY (user_id, id)
 ) STRICT, WITHOUT ROWID;
 
--- What a user said yes to (`scope`, `claims`) and no to (`declined`), so as not to be asked again.
-ALTER TABLE consents ADD COLUMN scope TEXT NOT NULL DEFAULT '';
-ALTER TABLE consents ADD COLUMN declined TEXT NOT NULL DEFAULT '';
+-- What a user said yes and no to, as JSON, so as not to be asked again; and when.
+ALTER TABLE consents ADD COLUMN choice TEXT NOT NULL DEFAULT '';
 ALTER TABLE consents ADD COLUMN given_at INTEGER NOT NULL DEFAULT 0;
 
 -- `origin`: 'operator', 'registration' (RFC 7591) or 'document' (a client ID metadata document).

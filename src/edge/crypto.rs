@@ -17,8 +17,9 @@ use super::failure::Fault;
 use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
+use crate::protocol::client::Client;
 use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
-use crate::protocol::keys::{Chore, KeyRecord, WrappedKey, chores, jwks, public_members, signer, thumbprint};
+use crate::protocol::keys::{Chore, KeyRecord, Schedule, WrappedKey, chores, jwks, public_members, signer, thumbprint};
 use crate::protocol::seal::{OpenError, Sealer};
 use crate::protocol::time::{Seconds, Timestamp};
 
@@ -53,13 +54,31 @@ pub struct Signer {
 
 impl Signers {
     /// Loads them.
-    pub async fn ready(ctx: &Ctx) -> Result<Self, Fault> {
-        let rows = rows(ctx).await?;
-        Ok(Self { access: Signer::ready(ctx, &rows, Alg::ES256).await?, id: Signer::ready(ctx, &rows, Alg::RS256).await? })
+    pub async fn ready(ctx: &Ctx, client: &Client) -> Result<Self, Fault> {
+        let (access, id) = (Signer::of(ctx, Alg::ES256).await?, Signer::of(ctx, client.metadata.id_token_alg()).await?);
+        Ok(Self { access, id })
     }
 }
 
 impl Signer {
+    /// The key that signs for an algorithm now. The first of one that is not always there is made here.
+    pub async fn of(ctx: &Ctx, alg: Alg) -> Result<Self, Fault> {
+        let known = rows(ctx).await?;
+        if known.iter().any(|row| row.record.alg == alg) {
+            return Self::ready(ctx, &known, alg).await;
+        }
+        let key = generate(ctx, alg, 1, Schedule::first(ctx.now, &ctx.config.settings)).await?;
+        let known = remember(ctx, signing_keys::insert(ctx, &[key]).await?);
+        // Whoever gets the first token of it must find the key.
+        published::put_jwks(ctx, &jwks(records(&known), ctx.now).to_string()).await?;
+        Self::ready(ctx, &known, alg).await
+    }
+
+    /// Its algorithm.
+    pub const fn alg(&self) -> Alg {
+        self.alg
+    }
+
     async fn ready(ctx: &Ctx, rows: &[StoredKey], alg: Alg) -> Result<Self, Fault> {
         let nobody = || Fault::Broken(format!("no {} key may sign now", alg.name()));
         let kid = signer(records(rows), alg, ctx.now).map(|record| record.kid.clone()).ok_or_else(nobody)?;
@@ -190,7 +209,7 @@ async fn rows(ctx: &Ctx) -> Result<Rc<[StoredKey]>, Fault> {
         return Ok(rows);
     }
     let mut rows = signing_keys::all(ctx).await?;
-    if Alg::ALL.iter().any(|alg| !rows.iter().any(|row| row.record.alg == *alg)) {
+    if Alg::ALWAYS.iter().any(|alg| !rows.iter().any(|row| row.record.alg == *alg)) {
         let records: Vec<KeyRecord> = records(&rows).cloned().collect();
         let mut keys = Vec::new();
         for chore in chores(&records, &[], &ctx.config.settings, ctx.now) {
@@ -210,7 +229,7 @@ fn remember(ctx: &Ctx, rows: Vec<StoredKey>) -> Rc<[StoredKey]> {
     rows
 }
 
-async fn generate(ctx: &Ctx, alg: Alg, number: u32, schedule: crate::protocol::keys::Schedule) -> Result<StoredKey, Fault> {
+async fn generate(ctx: &Ctx, alg: Alg, number: u32, schedule: Schedule) -> Result<StoredKey, Fault> {
     let usages = js::strings(&["sign", "verify"]);
     let subtle = subtle()?;
     let promise = subtle.generate_key_with_object(&parameters(alg), true, &usages).map_err(|error| fault(&error))?;

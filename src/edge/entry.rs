@@ -12,7 +12,7 @@ use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
 use super::routes::{self, Route};
 use super::salts;
-use super::store::{Db, Rows, Shards, grants, sessions, signing_keys};
+use super::store::{Db, Rows, Shards, grants, pushed_requests, redemptions, sessions, signing_keys};
 use crate::protocol::time::Seconds;
 
 /// The cron run that also deletes what ended; the others only keep the keys.
@@ -41,7 +41,10 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
     let mut request = WireRequest::new(request);
     let mut line = Line { route: Route::of(&request.path).name(), method: known_method(&request.method), ..Line::default() };
     let response = match Ctx::new(env, Rc::clone(&meter), request_id.clone()) {
-        Ok(ctx) => routes::answer(&ctx, &mut request, &mut line).await,
+        Ok(ctx) => {
+            let ctx = Ctx { network: request.network(), ..ctx };
+            routes::answer(&ctx, &mut request, &mut line).await
+        }
         Err(fault) => unconfigured(fault, &request_id, &mut line),
     };
     // In every answer, so that whoever reports one names its line in the log.
@@ -85,6 +88,8 @@ async fn purge(ctx: &Ctx) -> std::result::Result<(), Fault> {
             sessions::purge(ctx.now.minus(absolute), ctx.now.minus(idle), PURGE_LIMIT),
             // A day or more after it ended, so that a late replay still finds the row.
             grants::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
+            redemptions::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
+            pushed_requests::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             signing_keys::purge(ctx.now),
         ];
         let deleted: usize = db.batch(purges).await?.iter().map(Rows::changes).sum();

@@ -65,12 +65,23 @@ impl WireRequest {
 
     /// The body's parameters: at most 64 KiB of `application/x-www-form-urlencoded`.
     pub async fn form(&mut self) -> Result<Form, Failure> {
-        let content_type = self.header("content-type").unwrap_or_default();
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if !self.has_type("application/x-www-form-urlencoded") {
             return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/x-www-form-urlencoded").into());
         }
         Ok(Form::parse(&self.body().await?)?)
+    }
+
+    /// The body: at most 64 KiB of `application/json`.
+    pub async fn json(&mut self) -> Result<Vec<u8>, Failure> {
+        if !self.has_type("application/json") {
+            return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/json").into());
+        }
+        self.body().await
+    }
+
+    fn has_type(&self, media_type: &str) -> bool {
+        let content_type = self.header("content-type").unwrap_or_default();
+        content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
     }
 
     /// The body, refused before it is read when it says that it is too large, and while it is read
@@ -97,12 +108,38 @@ pub struct WireResponse {
     pub status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
+    /// What a page may do besides showing itself; nothing for what is no page.
+    policy: Option<Policy>,
+}
+
+/// The sources of a page's Content-Security-Policy that differ between pages.
+#[derive(Debug)]
+struct Policy {
+    /// `img-src` besides our own.
+    images: Vec<String>,
+    /// `form-action` besides our own.
+    form_actions: Vec<String>,
+    /// Whether our own scripts may run.
+    has_script: bool,
+}
+
+impl Policy {
+    /// The header's value.
+    fn header(&self) -> String {
+        let sources = |more: &[String]| [&["'self'".to_owned()], more].concat().join(" ");
+        format!(
+            "default-src 'none'; style-src 'self'; img-src {}; form-action {}; frame-ancestors 'none'; base-uri 'none'{}",
+            sources(&self.images),
+            sources(&self.form_actions),
+            if self.has_script { "; script-src 'self'" } else { "" },
+        )
+    }
 }
 
 impl WireResponse {
     /// An empty answer that nobody may store.
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new() }
+        Self { status, headers: Vec::new(), body: Vec::new(), policy: None }
             .header("cache-control", "no-store")
             .header("x-content-type-options", "nosniff")
     }
@@ -120,13 +157,10 @@ impl WireResponse {
 
     /// A page. `images` are origins besides our own that it may show pictures from.
     pub fn page(status: u16, html: Html, images: &[&str], secure: bool) -> Self {
-        let images = [&["'self'"], images].concat().join(" ");
-        let policy = format!(
-            "default-src 'none'; style-src 'self'; img-src {images}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        );
-        let page = Self { body: html.into_string().into_bytes(), ..Self::empty(status) }
+        let images = images.iter().map(|image| (*image).to_owned()).collect();
+        let policy = Some(Policy { images, form_actions: Vec::new(), has_script: false });
+        let page = Self { body: html.into_string().into_bytes(), policy, ..Self::empty(status) }
             .header("content-type", "text/html; charset=utf-8")
-            .header("content-security-policy", policy)
             // With no-referrer, browsers would send `Origin: null` on our own forms.
             .header("referrer-policy", "same-origin")
             .header("x-frame-options", "DENY")
@@ -136,15 +170,34 @@ impl WireResponse {
         if secure { page.header("strict-transport-security", "max-age=31536000") } else { page }
     }
 
-    /// 303 to a place of ours.
-    pub fn see_other(path: &str) -> Self {
-        Self::empty(303).header("location", path).header("referrer-policy", "same-origin")
+    /// A page whose form may also lead here: `source` is what [`crate::protocol::redirect::form_action`] says of
+    /// the redirect URI that the form's answer may lead to. Browsers hold the redirects after a form to it too.
+    #[must_use]
+    pub fn form_action(mut self, source: &str) -> Self {
+        if let Some(policy) = &mut self.policy {
+            policy.form_actions.push(source.to_owned());
+        }
+        self
+    }
+
+    /// A page on which a script of ours runs.
+    #[must_use]
+    pub fn with_script(mut self) -> Self {
+        if let Some(policy) = &mut self.policy {
+            policy.has_script = true;
+        }
+        self
+    }
+
+    /// 303 to a place of ours, or of a client's.
+    pub fn see_other(location: &str) -> Self {
+        Self::empty(303).header("location", location).header("referrer-policy", "same-origin")
     }
 
     /// The peer's error as JSON (RFC 6749 5.2), with the request id.
     pub fn error(error: &OAuthError, request_id: &str) -> Self {
         let (code, status, _) = error.code.row();
-        let body = serde_json::json!({ "error": code, "error_description": error.description, "request_id": request_id });
+        let body = serde_json::json!({ "error": code, "error_description": error.told(), "request_id": request_id });
         Self::json(status, &body).retry_after(error)
     }
 
@@ -192,6 +245,9 @@ impl WireResponse {
         let headers = Headers::new();
         for (name, value) in &self.headers {
             headers.append(name, value)?;
+        }
+        if let Some(policy) = &self.policy {
+            headers.append("content-security-policy", &policy.header())?;
         }
         let response = if self.body.is_empty() { Response::empty()? } else { Response::from_bytes(self.body)? };
         // from_bytes sets a content type of its own; ours replaces all headers.

@@ -3,7 +3,9 @@
 use super::ctx::Ctx;
 use super::failure::Failure;
 use super::handlers::{
-    browser, device_authorization, device_page, home, login, logout, metadata, revoke, style, token, userinfo,
+    accounts, answer, authorize,
+    browser::{self, Browser},
+    consent, device_authorization, device_page, home, login, logout, metadata, par, register, revoke, style, token, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -21,6 +23,18 @@ pub enum Route {
     Health,
     /// Stylesheet.
     Style,
+    /// What submits a form_post page.
+    FormPostScript,
+    /// Authorization endpoint.
+    Authorize,
+    /// Yes or no to an app.
+    Consent,
+    /// Which account.
+    Accounts,
+    /// Pushed authorization requests.
+    Par,
+    /// One app disconnected.
+    EndApp,
     /// Device authorization endpoint.
     DeviceAuthorization,
     /// Token endpoint.
@@ -29,6 +43,10 @@ pub enum Route {
     Revoke,
     /// Userinfo endpoint.
     Userinfo,
+    /// Client registration endpoint (RFC 7591).
+    Register,
+    /// Client configuration endpoint of one client (RFC 7592).
+    Registration,
     /// QR code of a user code.
     Qr,
     /// Start page.
@@ -59,10 +77,18 @@ impl Route {
             "/jwks.json" => Self::Jwks,
             "/healthz" => Self::Health,
             "/style.css" => Self::Style,
+            "/form_post.js" => Self::FormPostScript,
+            "/authorize" => Self::Authorize,
+            "/consent" => Self::Consent,
+            "/accounts" => Self::Accounts,
+            "/par" => Self::Par,
+            "/apps/end" => Self::EndApp,
             "/device_authorization" => Self::DeviceAuthorization,
             "/token" => Self::Token,
             "/revoke" => Self::Revoke,
             "/userinfo" => Self::Userinfo,
+            "/register" => Self::Register,
+            _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
             "/" => Self::Home,
             "/login" => Self::Login,
@@ -83,10 +109,18 @@ impl Route {
             Self::Jwks => "jwks",
             Self::Health => "health",
             Self::Style => "style",
+            Self::FormPostScript => "form_post.js",
+            Self::Authorize => "authorize",
+            Self::Consent => "consent",
+            Self::Accounts => "accounts",
+            Self::Par => "par",
+            Self::EndApp => "apps/end",
             Self::DeviceAuthorization => "device_authorization",
             Self::Token => "token",
             Self::Revoke => "revoke",
             Self::Userinfo => "userinfo",
+            Self::Register => "register",
+            Self::Registration => "register/client",
             Self::Qr => "device/qr",
             Self::Home => "home",
             Self::Login => "login",
@@ -104,10 +138,21 @@ impl Route {
     const fn methods(self) -> &'static [&'static str] {
         match self {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
-            Self::Health | Self::Style | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
-            Self::DeviceAuthorization | Self::Token | Self::Revoke | Self::Approve | Self::Undo | Self::EndDevice => &["POST"],
+            Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
+            Self::DeviceAuthorization
+            | Self::Token
+            | Self::Par
+            | Self::Revoke
+            | Self::Register
+            | Self::Approve
+            | Self::Undo
+            | Self::EndDevice
+            | Self::EndApp => &["POST"],
+            Self::Registration => &["GET", "PUT", "DELETE"],
             Self::Userinfo => &["GET", "POST"],
-            Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
+            Self::Authorize | Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => {
+                &["GET", "HEAD", "POST"]
+            }
             Self::Unknown => &[],
         }
     }
@@ -116,7 +161,18 @@ impl Route {
     const fn is_page(self) -> bool {
         matches!(
             self,
-            Self::Home | Self::Login | Self::Logout | Self::Device | Self::Approve | Self::Undo | Self::EndDevice | Self::Unknown
+            Self::Home
+                | Self::Authorize
+                | Self::Consent
+                | Self::Accounts
+                | Self::Login
+                | Self::Logout
+                | Self::Device
+                | Self::Approve
+                | Self::Undo
+                | Self::EndDevice
+                | Self::EndApp
+                | Self::Unknown
         )
     }
 }
@@ -143,10 +199,21 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Jwks => metadata::jwks(ctx, request).await,
         Route::Health => metadata::health(ctx).await,
         Route::Style => Ok(style::style(ctx, request)),
+        Route::FormPostScript => Ok(answer::form_post_script(request)),
+        Route::Authorize if is_post => authorize::submit(ctx, request, line).await,
+        Route::Authorize => authorize::show(ctx, request, line).await,
+        Route::Consent if is_post => consent::submit(ctx, request, line).await,
+        Route::Consent => consent::show(ctx, request, line).await,
+        Route::Accounts if is_post => accounts::submit(ctx, request, line).await,
+        Route::Accounts => accounts::show(ctx, request, line).await,
+        Route::Par => par::push(ctx, request, line).await,
+        Route::EndApp => home::end_app(ctx, request, line).await,
         Route::DeviceAuthorization => device_authorization::start(ctx, request, line).await,
         Route::Token => token::token(ctx, request, line).await,
         Route::Revoke => revoke::revoke(ctx, request, line).await,
         Route::Userinfo => userinfo::info(ctx, request, line).await,
+        Route::Register => register::create(ctx, request, line).await,
+        Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),
         Route::Home => home::home(ctx, request).await,
         Route::Login if is_post => login::submit(ctx, request, line).await,
@@ -178,8 +245,10 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
     line.detail = detail;
     let wants_html = route != Route::Unknown || request.header("accept").is_some_and(|accept| accept.contains("text/html"));
     let mut response = if route.is_page() && wants_html {
-        let model = pages::ErrorPage { status, request_id: &ctx.request_id };
-        browser::page(ctx, status, pages::error(&browser::realm(ctx), &model), &[]).retry_after(&error)
+        let model =
+            pages::ErrorPage { status, request_id: &ctx.request_id, code: Some(code), description: Some(error.description) };
+        let realm = Browser::of(ctx, request).realm(ctx);
+        browser::page(ctx, status, pages::error(&realm, &model), &[]).retry_after(&error)
     } else {
         WireResponse::error(&error, &ctx.request_id)
     };

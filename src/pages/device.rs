@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{
+    client::{Client, RequestedScope, ScopeLine},
     layout::{Frame, Html, Realm, render},
     text::Texts,
     time,
@@ -51,43 +52,12 @@ impl Approval<'_> {
     }
 
     /// What to say about the form that came back.
-    fn problem(&self, texts: &super::text::ApprovalTexts) -> Option<&'static str> {
+    fn problem(&self, texts: &Texts) -> Option<&'static str> {
         self.error.map(|error| match error {
-            ApprovalError::Unconfirmed => texts.unconfirmed,
-            ApprovalError::NothingChosen => texts.nothing_chosen,
+            ApprovalError::Unconfirmed => texts.approval.unconfirmed,
+            ApprovalError::NothingChosen => texts.permission.nothing_chosen,
         })
     }
-}
-
-/// What is known of a registered client.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Client<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Who publishes it.
-    pub publisher: Option<&'a str>,
-    /// Address of its logo, whose origin the content security policy must allow.
-    pub logo: Option<&'a str>,
-    /// Address of its privacy policy; the caller admits only https.
-    pub policy: Option<&'a str>,
-    /// Address of its terms of use; the caller admits only https.
-    pub tos: Option<&'a str>,
-}
-
-/// One scope that a device asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestedScope<'a> {
-    /// The scope itself; an optional one is posted as `scope.<name>`.
-    pub name: &'a str,
-    /// What it is called; without it the standard scopes have words of their own, and any other
-    /// is shown by name.
-    pub title: Option<&'a str>,
-    /// What it means.
-    pub description: Option<&'a str>,
-    /// Whether the device cannot do without it: shown, and no form control at all.
-    pub required: bool,
-    /// Whether an optional one is ticked (yes, until the person said otherwise).
-    pub checked: bool,
 }
 
 /// Model of [`allowed`].
@@ -109,15 +79,6 @@ struct ApprovalView<'a> {
     ago: String,
     clock: String,
     timestamp: String,
-}
-
-/// A scope in words.
-struct ScopeLine<'a> {
-    name: &'a str,
-    title: &'a str,
-    description: Option<&'a str>,
-    required: bool,
-    checked: bool,
 }
 
 #[derive(Template)]
@@ -152,7 +113,7 @@ pub fn approval(realm: &Realm<'_>, model: &Approval<'_>) -> Html {
         frame: Frame::new(realm, t.approval.heading, model.error.is_some()),
         t,
         model,
-        scopes: model.scopes.iter().map(|scope| line(t, scope)).collect(),
+        scopes: ScopeLine::all(t, model.scopes),
         ago: (t.approval.ago)(model.now.saturating_sub(model.requested_at) / 60),
         clock: time::clock(model.requested_at),
         timestamp: time::timestamp(model.requested_at),
@@ -175,16 +136,4 @@ pub fn denied(realm: &Realm<'_>) -> Html {
 pub fn undone(realm: &Realm<'_>) -> Html {
     let t = realm.texts;
     render(&UndoneView { frame: Frame::new(realm, t.undone.heading, false), t })
-}
-
-/// The configured words come first; the standard scopes have words in every language.
-fn line<'a>(t: &'static Texts, scope: &RequestedScope<'a>) -> ScopeLine<'a> {
-    let known = t.scopes.of(scope.name);
-    ScopeLine {
-        name: scope.name,
-        title: scope.title.or(known.map(|words| words.title)).unwrap_or(scope.name),
-        description: scope.description.or(known.and_then(|words| words.description)),
-        required: scope.required,
-        checked: scope.checked,
-    }
 }

@@ -14,6 +14,10 @@ pub struct ErrorPage<'a> {
     pub status: u16,
     /// What the log knows this request by.
     pub request_id: &'a str,
+    /// The error code, such as `invalid_request` (RFC 6749, section 4.1.2.1), for the developer.
+    pub code: Option<&'a str>,
+    /// What exactly is wrong, in English, for the developer.
+    pub description: Option<&'a str>,
 }
 
 #[derive(Template)]

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{
+    client::Client,
     layout::{Frame, Html, Realm, render},
     text::Texts,
 };
@@ -16,6 +17,8 @@ pub struct Login<'a> {
     pub login: &'a str,
     /// What the sign-in is for.
     pub purpose: Purpose,
+    /// The client that the sign-in leads to: shown, with the links to its policy and terms.
+    pub client: Option<Client<'a>>,
     /// Whether a person who is signed in must prove it once more.
     pub again: bool,
     /// Whether there is something to cancel: posts `action=cancel`.
@@ -32,6 +35,8 @@ pub enum Purpose {
     Account,
     /// To connect a device.
     Device,
+    /// To continue to [`Login::client`].
+    Client,
 }
 
 /// Why a sign-in did not work.
@@ -54,7 +59,7 @@ struct View<'a> {
     frame: Frame<'a>,
     t: &'a Texts,
     model: &'a Login<'a>,
-    lede: &'a str,
+    lede: Option<&'a str>,
     alert: Option<String>,
     /// Whether the fields themselves are at fault.
     invalid: bool,
@@ -64,9 +69,11 @@ struct View<'a> {
 pub fn login(realm: &Realm<'_>, model: &Login<'_>) -> Html {
     let t = realm.texts;
     let lede = match (model.again, model.purpose) {
-        (true, _) => t.login.again,
-        (false, Purpose::Account) => t.login.for_account,
-        (false, Purpose::Device) => t.login.for_device,
+        (true, _) => Some(t.login.again),
+        (false, Purpose::Account) => Some(t.login.for_account),
+        (false, Purpose::Device) => Some(t.login.for_device),
+        // The client's name says it.
+        (false, Purpose::Client) => None,
     };
     let alert = model.error.map(|error| match error {
         LoginError::Wrong => t.login.wrong.to_owned(),

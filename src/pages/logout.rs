@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{
+    client::Client,
     layout::{Frame, Html, Realm, render},
     text::Texts,
 };
@@ -16,6 +17,8 @@ pub struct Logout<'a> {
     pub name: &'a str,
     /// Whether the form that came back was too old or not this browser's.
     pub expired: bool,
+    /// The client that asks (OpenID Connect RP-Initiated Logout 1.0, section 2).
+    pub client: Option<Client<'a>>,
 }
 
 /// Model of [`signed_out`].

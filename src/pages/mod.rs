@@ -1,12 +1,16 @@
 //! HTML for a model: every page is a pure `fn(&Realm, &Model) -> Html`.
 //!
-//! Pages decide nothing. They escape everything, carry no script and no inline style (the content
-//! security policy allows neither), and keep the element ids and field names that automation relies
-//! on. All words come from [`text`], all colours from [`style()`].
+//! Pages decide nothing. They escape everything, carry no inline script and no inline style (the
+//! content security policy allows neither; [`form_post`] names a script of our own), and keep the
+//! element ids and field names that automation relies on. All words come from [`text`], all colours from [`style()`].
 
+mod accounts;
+mod client;
 mod code;
+mod consent;
 mod device;
 mod error;
+mod form_post;
 mod home;
 mod layout;
 mod login;
@@ -19,10 +23,14 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{Account, Accounts, accounts};
+pub use client::{Client, RequestedScope};
 pub use code::{CodeEntry, CodeError, code_entry};
-pub use device::{Allowed, Approval, ApprovalError, Client, RequestedScope, allowed, approval, denied, undone};
+pub use consent::{Consent, ConsentError, consent};
+pub use device::{Allowed, Approval, ApprovalError, allowed, approval, denied, undone};
 pub use error::{ErrorPage, error};
-pub use home::{Device, Home, home};
+pub use form_post::{FormPost, form_post, form_post_script};
+pub use home::{App, Device, Home, home};
 pub use layout::{Html, Realm};
 pub use login::{Login, LoginError, Purpose, login};
 pub use logout::{Logout, SignedOut, logout, signed_out};

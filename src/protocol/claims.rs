@@ -59,7 +59,8 @@ pub struct AccessClaims {
     pub sid: String,
 }
 
-/// Claims of an ID token beside `iat` and `exp` (OpenID Connect Core 2). No profile claims.
+/// Claims of an ID token beside `iat` and `exp` (OpenID Connect Core 2). No profile claims but those that the
+/// `claims` parameter asked for here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IdClaims {
     /// Issuer.
@@ -68,6 +69,9 @@ pub struct IdClaims {
     pub sub: String,
     /// The client.
     pub aud: String,
+    /// `nonce` of the authorization request, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// When the user signed in, seconds.
     pub auth_time: i64,
     /// Authentication context class.
@@ -78,6 +82,9 @@ pub struct IdClaims {
     pub sid: String,
     /// Left half of the access token's hash.
     pub at_hash: String,
+    /// Claims about the user that were asked for one by one.
+    #[serde(flatten)]
+    pub requested: Map<String, Value>,
 }
 
 /// `at_hash` of an access token for an ID token signed by this algorithm (Core 3.1.3.6): the left half of
@@ -165,18 +172,20 @@ pub fn user_claims() -> impl Iterator<Item = &'static str> {
     std::iter::once("sub").chain(SCOPE_CLAIMS.iter().flat_map(|(_, claims)| claims.iter().copied()))
 }
 
-/// Userinfo: `sub` and all claims of each granted scope that the user has, and no others.
-pub fn userinfo(sub: &str, claims: &Map<String, Value>, scope: &Scope) -> Value {
+/// Userinfo: `sub`, all claims of each granted scope and those asked for one by one, that the user has, and no
+/// others.
+pub fn userinfo(sub: &str, claims: &Map<String, Value>, scope: &Scope, requested: &[String]) -> Map<String, Value> {
     let mut info = Map::new();
     info.insert("sub".to_owned(), Value::from(sub));
-    for (_, names) in SCOPE_CLAIMS.iter().filter(|(name, _)| scope.contains(name)) {
-        for name in *names {
-            if let Some(value) = claims.get(*name).filter(|value| !value.is_null()) {
+    for (token, names) in SCOPE_CLAIMS {
+        for name in names {
+            let is_asked = scope.contains(token) || requested.iter().any(|asked| asked == name);
+            if let Some(value) = claims.get(*name).filter(|value| is_asked && !value.is_null()) {
                 info.insert((*name).to_owned(), value.clone());
             }
         }
     }
-    Value::Object(info)
+    info
 }
 
 /// Everything that is wrong with a user's claims: unknown names and wrong types (Core 5.1).
@@ -209,10 +218,14 @@ mod tests {
     #[test]
     fn userinfo_holds_the_granted_scopes_claims_and_no_others() {
         let claims = json!({"name": "Ada", "email": "ada@example.org", "email_verified": true, "secret": 1, "sub": "evil"});
-        let of = |scope: &str| userinfo("u", claims.as_object().unwrap(), &Scope::parse(scope).unwrap());
+        let with = |scope: &str, requested: &[String]| {
+            Value::from(userinfo("u", claims.as_object().unwrap(), &Scope::parse(scope).unwrap(), requested))
+        };
+        let of = |scope: &str| with(scope, &[]);
         assert_eq!(of("openid"), json!({"sub": "u"}));
         assert_eq!(of("openid email"), json!({"sub": "u", "email": "ada@example.org", "email_verified": true}));
         assert_eq!(of("profile"), json!({"sub": "u", "name": "Ada"}));
+        assert_eq!(with("openid", &["name".into(), "secret".into()]), json!({"sub": "u", "name": "Ada"}));
     }
 
     #[test]

@@ -30,8 +30,12 @@ pub enum Alg {
 }
 
 impl Alg {
-    /// All of them: a key of each is always published. OpenID Connect demands RS256.
+    /// All of them.
     pub const ALL: [Self; 4] = [Self::ES256, Self::RS256, Self::PS256, Self::EdDSA];
+
+    /// Those of which a key is always published; OpenID Connect demands RS256. The others have one once a
+    /// client wants it.
+    pub const ALWAYS: [Self; 2] = [Self::ES256, Self::RS256];
 
     /// `alg`.
     pub const fn name(self) -> &'static str {

@@ -3,13 +3,16 @@
 //! Time and entropy come in as arguments, so every rule can be tested as a property in
 //! microseconds, and the same inputs always give the same answer.
 
+pub mod authorize;
 pub mod claims;
 pub mod client;
 pub mod client_assertion;
 pub mod client_auth;
 pub mod client_keys;
 pub mod client_metadata;
+pub mod code;
 pub mod config;
+pub mod consent;
 pub mod cookie;
 pub mod device;
 pub mod device_authorization;
@@ -27,14 +30,17 @@ pub mod password;
 pub mod pkce;
 pub mod redirect;
 pub mod refresh;
+pub mod register;
 pub mod replay;
 pub mod request_object;
+pub mod requested_claims;
 pub mod revoke;
 pub mod salt;
 pub mod scope;
 pub mod seal;
 pub mod secret;
 pub mod session;
+pub mod steps;
 pub mod throttle;
 pub mod time;
 pub mod token;

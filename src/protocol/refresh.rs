@@ -131,6 +131,8 @@ pub enum Why {
     SignedOutEverywhere,
     /// The user withdrew the consent.
     ConsentWithdrawn,
+    /// The browser session that it ends with has ended.
+    SessionEnded,
 }
 
 impl Why {
@@ -147,6 +149,7 @@ impl Why {
             Self::ClientDisabled => "client disabled",
             Self::SignedOutEverywhere => "signed out everywhere",
             Self::ConsentWithdrawn => "consent withdrawn",
+            Self::SessionEnded => "session ended",
         }
     }
 }

@@ -43,6 +43,12 @@ impl Scope {
         self.filter(|token| other.contains(token))
     }
 
+    /// The tokens that are in either, this set's first.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self(self.0.iter().chain(other.0.iter().filter(|token| !self.contains(token))).cloned().collect())
+    }
+
     /// The tokens for which `keep` says yes.
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {

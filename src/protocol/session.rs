@@ -10,6 +10,7 @@ use super::ids::{OwnedId, UserId};
 use super::scope::Scope;
 use super::seal::{Sealer, sealed_json};
 use super::secret::{base64url, sha256};
+use super::steps::Asked;
 use super::time::{Seconds, Timestamp};
 
 /// `acr` of a sign-in with a password alone.
@@ -27,15 +28,54 @@ impl BrowserHash {
     }
 }
 
-/// The session cookie: the whole key of the session's row.
+/// The whole key of a session's row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionCookie {
+pub struct SessionKey {
     /// Whose.
     pub user: UserId,
     /// Which.
     pub session: OwnedId,
 }
+
+/// The session cookie: the session in use, and those of other accounts that are signed in beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionCookie {
+    /// The session in use.
+    #[serde(flatten)]
+    pub current: SessionKey,
+    /// Others, the last used first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<SessionKey>,
+}
 sealed_json!(SessionCookie, "session cookie");
+
+impl SessionCookie {
+    /// Accounts side by side at most.
+    const MOST: usize = 5;
+
+    /// All sessions, the one in use first.
+    pub fn keys(&self) -> impl Iterator<Item = &SessionKey> {
+        std::iter::once(&self.current).chain(&self.others)
+    }
+
+    /// The same with the session of this user in use, if there is one.
+    pub fn switched_to(&self, user: &UserId) -> Option<Self> {
+        let current = self.keys().find(|key| key.user == *user)?.clone();
+        let others = self.keys().filter(|key| **key != current).cloned().collect();
+        Some(Self { current, others })
+    }
+
+    /// After a sign-in: the cookie, and the sessions that end. The same user's earlier session always does;
+    /// another's in use too, unless this sign-in was asked for beside it.
+    pub fn after_sign_in(before: Option<&Self>, current: SessionKey, beside: bool) -> (Self, Vec<SessionKey>) {
+        let (mut others, mut ended) = (Vec::new(), Vec::new());
+        for (place, key) in before.into_iter().flat_map(Self::keys).enumerate() {
+            let stays = key.user != current.user && (place > 0 || beside) && others.len() + 1 < Self::MOST;
+            if stays { others.push(key.clone()) } else { ended.push(key.clone()) }
+        }
+        (Self { current, others }, ended)
+    }
+}
 
 /// A session's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +84,8 @@ pub struct Session {
     pub user: UserId,
     /// Its id.
     pub id: OwnedId,
+    /// What clients know it by. It stays when the user signs in again at the same browser; the id does not.
+    pub sid: String,
     /// When the user proved who they are.
     pub auth_time: Timestamp,
     /// Last use that was written down.
@@ -129,6 +171,13 @@ pub enum Next {
         user_code: Option<String>,
         /// The client wants a sign-in after this instant.
         after: Option<Timestamp>,
+    },
+    /// Back to an authorization.
+    Authorize {
+        /// What was asked.
+        asked: Box<Asked>,
+        /// Whether the account comes beside those that are signed in.
+        beside: bool,
     },
 }
 
@@ -274,6 +323,7 @@ mod tests {
         let session = Session {
             id: OwnedId::generate(&user, &mut Counted(0)),
             user,
+            sid: "sid".into(),
             auth_time: Timestamp::from_millis(1_000_000),
             seen_at: Timestamp::from_millis(2_000_000),
             acr: ACR_PASSWORD.into(),
@@ -287,6 +337,30 @@ mod tests {
         assert!(!alive(true, 1_000_000, 2_000_001), "signed out everywhere at the same instant");
         assert!(!alive(true, 0, 2_000_000 + 28_800_000));
         assert!(!alive(true, 0, 1_000_000 + 604_800_000));
+    }
+
+    #[test]
+    fn accounts_side_by_side() {
+        let key = |seed| {
+            let user = UserId::generate(&mut Counted(seed));
+            SessionKey { session: OwnedId::generate(&user, &mut Counted(seed)), user }
+        };
+        let (ada, bob) = (key(0), key(100));
+        let (cookie, ended) = SessionCookie::after_sign_in(None, ada.clone(), false);
+        assert_eq!((cookie.keys().count(), ended.len()), (1, 0));
+        // The cookie of one account is what earlier versions wrote.
+        let text = serde_json::to_string(&cookie).unwrap();
+        assert_eq!(text, format!("{{\"user\":\"{}\",\"session\":\"{}\"}}", ada.user.as_str(), ada.session));
+        assert_eq!(serde_json::from_str::<SessionCookie>(&text).unwrap(), cookie);
+        let (both, ended) = SessionCookie::after_sign_in(Some(&cookie), bob.clone(), true);
+        assert_eq!((both.keys().count(), ended.len()), (2, 0));
+        let (_, ended) = SessionCookie::after_sign_in(Some(&cookie), bob.clone(), false);
+        assert_eq!(ended, std::slice::from_ref(&ada), "not asked for beside");
+        assert_eq!(both.switched_to(&ada.user).unwrap().current, ada);
+        assert_eq!(both.switched_to(&key(50).user), None);
+        let again = SessionKey { user: ada.user.clone(), session: key(7).session };
+        let (after, ended) = SessionCookie::after_sign_in(Some(&both.switched_to(&ada.user).unwrap()), again, false);
+        assert_eq!((after.keys().count(), ended), (2, vec![ada]), "the same user's earlier session ends, others stay");
     }
 
     #[test]

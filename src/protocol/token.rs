@@ -1,8 +1,8 @@
-//! `POST /token`: RFC 6749 3.2, with the grants of RFC 8628 3.4 and RFC 6749 6.
+//! `POST /token`: RFC 6749 3.2, with the grants of RFC 6749 4.1.3 and 6 and RFC 8628 3.4.
 
 use serde::Serialize;
 
-use super::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
+use super::client::{AUTHORIZATION_CODE, Client, DEVICE_CODE, REFRESH_TOKEN};
 use super::config::Config;
 use super::device_authorization::{resources, scope};
 use super::error::{Code, OAuthError};
@@ -13,6 +13,17 @@ use super::secret::Secret;
 /// A token request: one variant per grant, each with just its own parameters.
 #[derive(Debug)]
 pub enum TokenRequest {
+    /// RFC 6749 4.1.3.
+    AuthorizationCode {
+        /// `code`, still sealed.
+        code: Secret,
+        /// `redirect_uri`, where the authorization request had one.
+        redirect_uri: Option<String>,
+        /// `code_verifier` (RFC 7636 4.5).
+        verifier: Option<Secret>,
+        /// Resources to narrow to (RFC 8707 2.2).
+        resources: Vec<String>,
+    },
     /// RFC 8628 3.4.
     DeviceCode {
         /// `device_code`, still sealed.
@@ -36,6 +47,12 @@ impl TokenRequest {
     pub fn parse(form: &Form) -> Result<Self, OAuthError> {
         let secret = |name| form.require(name).map(|text| Secret::new(text.to_owned()));
         match form.require("grant_type")? {
+            AUTHORIZATION_CODE => Ok(Self::AuthorizationCode {
+                code: secret("code")?,
+                redirect_uri: form.get("redirect_uri").map(str::to_owned),
+                verifier: form.get("code_verifier").map(|verifier| Secret::new(verifier.to_owned())),
+                resources: resources(form)?,
+            }),
             DEVICE_CODE => Ok(Self::DeviceCode { device_code: secret("device_code")?, resources: resources(form)? }),
             REFRESH_TOKEN => Ok(Self::RefreshToken {
                 refresh_token: secret("refresh_token")?,
@@ -49,6 +66,7 @@ impl TokenRequest {
     /// Its `grant_type`.
     pub const fn grant_type(&self) -> &'static str {
         match self {
+            Self::AuthorizationCode { .. } => AUTHORIZATION_CODE,
             Self::DeviceCode { .. } => DEVICE_CODE,
             Self::RefreshToken { .. } => REFRESH_TOKEN,
         }

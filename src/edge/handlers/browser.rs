@@ -4,14 +4,18 @@ use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::store::sessions::{self, SignedIn};
+use crate::pages::text::{self, Texts};
 use crate::pages::{self, Html, Realm};
+use crate::protocol::client::Client;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::ids::random;
+use crate::protocol::scope::Scope;
 use crate::protocol::seal::{OpenError, Sealable};
 use crate::protocol::secret::{base64url, from_base64url};
-use crate::protocol::session::{self, BrowserHash, Holder, LoginStep, Next, SessionCookie};
+use crate::protocol::session::{self, BrowserHash, Holder, LoginStep, Next, Session, SessionCookie, SessionKey};
+use crate::protocol::steps::{Asked, AuthorizeStep};
 use crate::protocol::time::{Seconds, Timestamp};
 use crate::protocol::uri::origin;
 
@@ -22,6 +26,8 @@ pub struct Browser {
     /// A new id to set, when it came without one.
     fresh: Option<String>,
     cookies: String,
+    /// The language that its user reads.
+    pub texts: &'static Texts,
 }
 
 impl Browser {
@@ -31,16 +37,37 @@ impl Browser {
         let known = Cookie::Browser.read(&cookies, ctx.config.is_secure());
         // Only ids of our own making count: 16 bytes.
         let known = known.filter(|id| from_base64url(id).is_some_and(|bytes| bytes.len() == 16)).map(str::to_owned);
+        let texts = text::choose(None, request.header("accept-language").as_deref());
         match known {
-            Some(id) => Self { hash: BrowserHash::of(&id), fresh: None, cookies },
-            None => Self { cookies, ..Self::renamed() },
+            Some(id) => Self { hash: BrowserHash::of(&id), fresh: None, cookies, texts },
+            None => Self { cookies, ..Self::named_anew(texts) },
         }
     }
 
-    /// A browser with a new id: at sign-in, so that nothing from before it stays usable.
-    pub fn renamed() -> Self {
+    /// The same browser with a new id and nothing in its hands: at sign-in and sign-out, so that nothing from
+    /// before it stays usable.
+    pub fn renamed(&self) -> Self {
+        Self::named_anew(self.texts)
+    }
+
+    fn named_anew(texts: &'static Texts) -> Self {
         let id = base64url(&random::<16>(&mut Platform));
-        Self { hash: BrowserHash::of(&id), fresh: Some(id), cookies: String::new() }
+        Self { hash: BrowserHash::of(&id), fresh: Some(id), cookies: String::new(), texts }
+    }
+
+    /// The same browser, where a client said which languages its user reads (`ui_locales`).
+    #[must_use]
+    pub fn reading(self, ui_locales: Option<&str>) -> Self {
+        match ui_locales {
+            Some(_) => Self { texts: text::choose(ui_locales, Some(self.texts.lang())), ..self },
+            None => self,
+        }
+    }
+
+    /// The realm as the pages want it, in this browser's language.
+    pub fn realm<'a>(&self, ctx: &'a Ctx) -> Realm<'a> {
+        let realm = &ctx.config.realm;
+        Realm { name: &realm.name, logo: realm.logo.as_deref(), color: realm.color, texts: self.texts }
     }
 
     /// What a cookie says that only helps: nothing when it cannot be opened, for whatever reason.
@@ -62,22 +89,37 @@ impl Browser {
         response
     }
 
+    /// The sessions that it says it has.
+    pub fn sessions(&self, ctx: &Ctx) -> Result<Option<SessionCookie>, Fault> {
+        self.sealed(ctx, Cookie::Session)
+    }
+
     /// Who is signed in here, alive right now.
     pub async fn signed_in(&self, ctx: &Ctx) -> Result<Option<SignedIn>, Fault> {
-        match self.sealed::<SessionCookie>(ctx, Cookie::Session)? {
-            Some(cookie) => sessions::alive(ctx, &cookie).await,
+        match self.sessions(ctx)? {
+            Some(cookie) => sessions::alive(ctx, &cookie.current).await,
             None => Ok(None),
         }
     }
 
     /// Whom a form made now is for.
     pub fn holder(&self, ctx: &Ctx, signed_in: &SignedIn) -> Holder {
-        Holder {
-            browser: self.hash.clone(),
-            session: signed_in.session.id.clone(),
-            user: signed_in.session.user.clone(),
-            made_at: ctx.now,
-        }
+        self.holder_of(ctx, &signed_in.session)
+    }
+
+    /// The same, of a session.
+    pub fn holder_of(&self, ctx: &Ctx, session: &Session) -> Holder {
+        Holder { browser: self.hash.clone(), session: session.id.clone(), user: session.user.clone(), made_at: ctx.now }
+    }
+
+    /// The session that a form that comes back was made for, if it is one of this browser's and the form is
+    /// young. Whether it is alive is still to be asked.
+    pub fn key_of(&self, ctx: &Ctx, holder: &Holder) -> Result<Option<SessionKey>, Fault> {
+        let key = SessionKey { user: holder.user.clone(), session: holder.session.clone() };
+        let is_ours = holder.browser == self.hash
+            && is_fresh(ctx, holder.made_at)
+            && self.sessions(ctx)?.is_some_and(|cookie| cookie.keys().any(|other| *other == key));
+        Ok(is_ours.then_some(key))
     }
 
     /// Whether a form that comes back was made for this browser, session and subject, lately.
@@ -95,6 +137,26 @@ impl Browser {
         self.name_on(ctx, WireResponse::see_other(&format!("/login?step={sealed}")))
     }
 
+    /// On with an authorization, at one of its pages.
+    pub fn to_step(&self, ctx: &Ctx, path: &str, asked: Asked) -> WireResponse {
+        self.name_on(ctx, WireResponse::see_other(&self.step_url(ctx, path, asked)))
+    }
+
+    /// A step of an authorization at one of its pages.
+    pub fn step_url(&self, ctx: &Ctx, path: &str, asked: Asked) -> String {
+        let step = AuthorizeStep { browser: Some(self.hash.clone()), asked, made_at: ctx.now };
+        format!("{path}?step={}", ctx.config.sealer().seal(&step, &mut Platform))
+    }
+
+    /// Sets its sessions on an answer.
+    #[must_use]
+    pub fn with_sessions(ctx: &Ctx, mut response: WireResponse, cookie: &SessionCookie) -> WireResponse {
+        let (settings, secure) = (&ctx.config.settings, ctx.config.is_secure());
+        let sealed = ctx.config.sealer().seal(cookie, &mut Platform);
+        response.set_cookie(Cookie::Session.set(&sealed, Some(settings.session_absolute), secure));
+        response
+    }
+
     /// A page, with the browser's name on it.
     pub fn page(&self, ctx: &Ctx, status: u16, html: Html) -> WireResponse {
         self.page_with_images(ctx, status, html, &[])
@@ -104,6 +166,40 @@ impl Browser {
     pub fn page_with_images(&self, ctx: &Ctx, status: u16, html: Html, more: &[&str]) -> WireResponse {
         self.name_on(ctx, page(ctx, status, html, more))
     }
+}
+
+/// What pages say of a client.
+pub fn client_on_page(client: &Client) -> pages::Client<'_> {
+    let metadata = &client.metadata;
+    pages::Client {
+        name: &metadata.client_name,
+        publisher: metadata.publisher.as_deref(),
+        logo: metadata.logo_uri.as_deref(),
+        policy: metadata.policy_uri.as_deref(),
+        tos: metadata.tos_uri.as_deref(),
+    }
+}
+
+/// What pages say of scopes that are asked for.
+pub fn scopes_on_page<'a>(
+    ctx: &'a Ctx,
+    scope: &'a Scope,
+    is_required: impl Fn(&str) -> bool,
+    is_checked: impl Fn(&str) -> bool,
+) -> Vec<pages::RequestedScope<'a>> {
+    scope
+        .iter()
+        .map(|name| {
+            let words = ctx.config.scopes.words(name);
+            pages::RequestedScope {
+                name,
+                title: words.map(|words| words.title.as_str()),
+                description: words.map(|words| words.description.as_str()).filter(|text| !text.is_empty()),
+                required: is_required(name),
+                checked: is_checked(name),
+            }
+        })
+        .collect()
 }
 
 /// Whether something that a browser holds is still to be taken.
@@ -116,12 +212,6 @@ pub fn page(ctx: &Ctx, status: u16, html: Html, more: &[&str]) -> WireResponse {
     let logo = ctx.config.realm.logo.as_deref().and_then(origin);
     let images: Vec<&str> = logo.into_iter().chain(more.iter().copied()).collect();
     WireResponse::page(status, html, &images, ctx.config.is_secure())
-}
-
-/// The realm as the pages want it.
-pub fn realm(ctx: &Ctx) -> Realm<'_> {
-    let realm = &ctx.config.realm;
-    Realm { name: &realm.name, logo: realm.logo.as_deref(), color: realm.color, texts: &pages::text::EN }
 }
 
 /// The parameters of a posted page form. A request that a browser says comes from another site is

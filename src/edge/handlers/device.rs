@@ -57,7 +57,7 @@ pub async fn redeem(
         }
     };
     // 3
-    let signers = Signers::ready(ctx).await?;
+    let signers = Signers::ready(ctx, &client).await?;
     let mut client = client;
     let mut decision = match decided(ctx, &client, &approval, &approved_resources, asked) {
         Ok(decision) => decision,
@@ -82,7 +82,7 @@ pub async fn redeem(
         {
             // The client changed since this isolate read it: authenticate and decide again, once.
             clients::remember(now.clone(), ctx.now);
-            request.prove(ctx, Some(&now)).await?;
+            request.prove(ctx, &now).await?;
             check_grant_type(&now, DEVICE_CODE)?;
             decision = decided(ctx, &now, &approval, &approved_resources, asked)?;
             client = now;
@@ -95,7 +95,8 @@ pub async fn redeem(
         return Err(OAuthError::invalid_grant(why.word()).into());
     }
     let scope = granted(&grant.granted_scope, &decision.scope);
-    Ok(Issue { grant, client, scope, audience: decision.audience, generation: 0, signers })
+    let generation = client.may_use(REFRESH_TOKEN).then_some(0);
+    Ok(Issue { grant, client, scope, audience: decision.audience, generation, nonce: None, signers })
 }
 
 /// What is decided before the row is written.

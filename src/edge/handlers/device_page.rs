@@ -2,7 +2,7 @@
 
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
-use crate::edge::handlers::browser::{Browser, is_fresh, minutes, posted, realm, sealed_form};
+use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes, posted, scopes_on_page, sealed_form};
 use crate::edge::handlers::guess::Guess;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
@@ -17,7 +17,6 @@ use crate::protocol::device_authorization::verification_uri_complete;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::ids::OwnedId;
-use crate::protocol::scope::Scope;
 use crate::protocol::session::{ApprovalForm, CodeForm, Next, PrefilledCode, UndoForm};
 use crate::protocol::throttle::wait_seconds;
 use crate::protocol::time::{Seconds, Timestamp};
@@ -145,7 +144,7 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
     if form.get("action") != Some("allow") {
         let message = Message::Deny { instance: asked.instance.clone(), user };
         return Ok(match device_flow::send(ctx, &asked.flow, &message).await? {
-            Answer::Settled { .. } => browser.page(ctx, 200, pages::denied(&realm(ctx))),
+            Answer::Settled { .. } => browser.page(ctx, 200, pages::denied(&browser.realm(ctx))),
             _ => not_found(),
         });
     }
@@ -189,7 +188,7 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
     };
     let undo = ctx.config.sealer().seal(&undo, &mut Platform);
     let model = pages::Allowed { form: &undo, client_name: &client.metadata.client_name };
-    Ok(browser.page(ctx, 200, pages::allowed(&realm(ctx), &model)))
+    Ok(browser.page(ctx, 200, pages::allowed(&browser.realm(ctx), &model)))
 }
 
 /// `POST /device/undo`: takes a yes back. The flow answers `access_denied` from here on, and the
@@ -209,7 +208,7 @@ pub async fn undo(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
     let user = signed_in.session.user.clone();
     device_flow::send(ctx, &undo.flow, &Message::Deny { instance: undo.instance, user: user.clone() }).await?;
     grants::revoke_or_bury(ctx, &user, &undo.grant, &undo.client).await?;
-    Ok(browser.page(ctx, 200, pages::undone(&realm(ctx))))
+    Ok(browser.page(ctx, 200, pages::undone(&browser.realm(ctx))))
 }
 
 /// `GET /device/qr?user_code=XXXX-XXXX`: `verification_uri_complete` as an SVG. A pure function of a
@@ -279,7 +278,7 @@ fn code_page(
     let form = ctx.config.sealer().seal(&form, &mut Platform);
     let code = prefilled.unwrap_or_default();
     let model = pages::CodeEntry { form: &form, name: &signed_in.name, code, prefilled: prefilled.is_some(), error };
-    browser.page(ctx, status, pages::code_entry(&realm(ctx), &model))
+    browser.page(ctx, status, pages::code_entry(&browser.realm(ctx), &model))
 }
 
 /// Whether a user cannot leave a scope out. Staying signed in is what connecting a device means: its
@@ -301,20 +300,15 @@ fn approval_page(
     let metadata = &client.metadata;
     let sealed = ApprovalForm { holder: browser.holder(ctx, signed_in), ..asked.clone() };
     let sealed = ctx.config.sealer().seal(&sealed, &mut Platform);
-    let scopes: Vec<pages::RequestedScope<'_>> = requested(ctx, client, &asked.scope, answered.map(|(form, _)| form));
+    let checked = |name: &str| answered.is_none_or(|(form, _)| is_ticked(form, name));
+    let scopes = scopes_on_page(ctx, &asked.scope, |name| is_required(client, name), checked);
     let here = request.place();
     let seconds = |instant: Timestamp| instant.seconds().max(0).unsigned_abs();
     let known = |place: &'_ str| !place.is_empty();
     let model = pages::Approval {
         form: &sealed,
         name: &signed_in.name,
-        client: pages::Client {
-            name: &metadata.client_name,
-            publisher: metadata.publisher.as_deref(),
-            logo: metadata.logo_uri.as_deref(),
-            policy: metadata.policy_uri.as_deref(),
-            tos: metadata.tos_uri.as_deref(),
-        },
+        client: client_on_page(client),
         user_code: &asked.user_code,
         scopes: &scopes,
         requested_at: seconds(asked.requested_at),
@@ -326,23 +320,7 @@ fn approval_page(
     };
     let logo: Vec<&str> = metadata.logo_uri.as_deref().and_then(origin).into_iter().collect();
     let status = if answered.is_some() { 400 } else { 200 };
-    browser.page_with_images(ctx, status, pages::approval(&realm(ctx), &model), &logo)
-}
-
-fn requested<'a>(ctx: &'a Ctx, client: &Client, scope: &'a Scope, answered: Option<&Form>) -> Vec<pages::RequestedScope<'a>> {
-    scope
-        .iter()
-        .map(|name| {
-            let words = ctx.config.scopes.words(name);
-            pages::RequestedScope {
-                name,
-                title: words.map(|words| words.title.as_str()),
-                description: words.map(|words| words.description.as_str()).filter(|text| !text.is_empty()),
-                required: is_required(client, name),
-                checked: answered.is_none_or(|form| is_ticked(form, name)),
-            }
-        })
-        .collect()
+    browser.page_with_images(ctx, status, pages::approval(&browser.realm(ctx), &model), &logo)
 }
 
 /// A guess at a user code. Never by address alone: a hospital is one address, and a site with a dynamic

@@ -1,14 +1,17 @@
 //! What every grant ends in: tokens, signed and shaped.
 
+use serde_json::{Map, Value};
+
 use crate::edge::crypto::Signers;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
-use crate::edge::store::grants::Grant;
-use crate::protocol::claims::{AccessClaims, IdClaims, Origin, TokenId, at_hash};
-use crate::protocol::client::{Client, REFRESH_TOKEN};
+use crate::edge::pairwise;
+use crate::edge::store::grants::{self, Grant};
+use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
+use crate::protocol::client::Client;
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
-use crate::protocol::jose::{Alg, Typ};
+use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
 use crate::protocol::scope::Scope;
 use crate::protocol::seal::OpenError;
@@ -17,7 +20,7 @@ use crate::protocol::token::TokenResponse;
 
 /// Tokens about to be issued: everything is decided and committed.
 pub struct Issue {
-    /// The grant they come from.
+    /// What they come from.
     pub grant: Grant,
     /// The client they are for.
     pub client: Client,
@@ -25,8 +28,10 @@ pub struct Issue {
     pub scope: Scope,
     /// Whom it is for.
     pub audience: Vec<String>,
-    /// Generation of the refresh token to answer.
-    pub generation: u32,
+    /// Generation of the refresh token to answer, if there is to be one.
+    pub generation: Option<u32>,
+    /// `nonce` of the authorization request.
+    pub nonce: Option<String>,
     /// What signs them.
     pub signers: Signers,
 }
@@ -37,20 +42,20 @@ impl Issue {
     pub async fn sign(self, ctx: &Ctx) -> Result<TokenResponse, Fault> {
         let (config, grant, client) = (&ctx.config, &self.grant, &self.client);
         let sealer = config.sealer();
-        let sub = grant.user.as_str().to_owned();
+        let sub = pairwise::subject(ctx, client, &grant.user).await?;
         let lifetime = jittered(client.access_token_lifetime(config));
+        let id = TokenId { user: grant.user.clone(), grant: grant.id.clone(), origin: grant.origin };
         let access = AccessClaims {
             iss: config.issuer.clone(),
             sub: sub.clone(),
             aud: self.audience.into(),
             client_id: client.id.clone(),
             scope: self.scope.clone(),
-            jti: sealer
-                .seal(&TokenId { user: grant.user.clone(), grant: grant.id.clone(), origin: Origin::Grant }, &mut Platform),
+            jti: sealer.seal(&id, &mut Platform),
             auth_time: grant.auth_time.seconds(),
             acr: grant.acr.clone(),
             amr: grant.amr.clone(),
-            sid: grant.id.sid(),
+            sid: grant.sid.clone(),
         };
         let access_token = self.signers.access.sign(ctx, Typ::AccessToken, lifetime, access).await?;
         let id_token = if self.scope.contains("openid") {
@@ -58,26 +63,38 @@ impl Issue {
                 iss: config.issuer.clone(),
                 sub,
                 aud: client.id.clone(),
+                nonce: self.nonce,
                 auth_time: grant.auth_time.seconds(),
                 acr: grant.acr.clone(),
                 amr: grant.amr.clone(),
-                sid: grant.id.sid(),
-                at_hash: at_hash(&access_token, Alg::RS256),
+                sid: grant.sid.clone(),
+                at_hash: at_hash(&access_token, self.signers.id.alg()),
+                requested: requested(grant)?,
             };
             Some(self.signers.id.sign(ctx, Typ::IdToken, lifetime, claims).await?)
         } else {
             None
         };
-        let refresh = RefreshToken { user: grant.user.clone(), grant: grant.id.clone(), generation: self.generation };
+        let refresh = |generation| RefreshToken { user: grant.user.clone(), grant: grant.id.clone(), generation };
         Ok(TokenResponse {
             access_token,
             token_type: "Bearer",
             expires_in: lifetime.0,
-            refresh_token: client.may_use(REFRESH_TOKEN).then(|| sealer.seal_deterministic(&refresh)),
+            refresh_token: self.generation.map(|generation| sealer.seal_deterministic(&refresh(generation))),
             scope: self.scope,
             id_token,
         })
     }
+}
+
+/// The user's claims that the `claims` parameter asked for in the ID token.
+fn requested(grant: &Grant) -> Result<Map<String, Value>, Fault> {
+    if grant.requested_claims.id_token.is_empty() {
+        return Ok(Map::new());
+    }
+    let mut claims = grants::user_claims(grant)?;
+    claims.retain(|name, value| grant.requested_claims.id_token.contains(name) && !value.is_null());
+    Ok(claims)
 }
 
 /// Up to a tenth less, so that devices that were started together spread.

@@ -3,40 +3,76 @@
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::limit;
-use crate::edge::handlers::browser::{Browser, is_fresh, minutes, posted, realm, sealed_form};
+use crate::edge::handlers::authorize::{client_for, request_of};
+use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes, posted, sealed_form};
 use crate::edge::handlers::guess::Guess;
+use crate::edge::handlers::{answer, session_end};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::store::{Db, Shards, sessions, users};
 use crate::pages::{self, LoginError, Purpose};
 use crate::protocol::cookie::Cookie;
+use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::ids::{OwnedId, UserId, random};
 use crate::protocol::password::PasswordHash;
 use crate::protocol::secret::{Secret, base64url};
 use crate::protocol::session::{
-    ACR_PASSWORD, KnownAccount, KnownBrowser, LoginForm, LoginStep, Next, PrefilledCode, Session, SessionCookie, login_hash,
-    login_name,
+    ACR_PASSWORD, KnownAccount, KnownBrowser, LoginForm, LoginStep, Next, PrefilledCode, Session, SessionCookie, SessionKey,
+    login_hash, login_name,
 };
+use crate::protocol::steps::Asked;
 use crate::protocol::throttle::wait_seconds;
 use crate::protocol::time::{Seconds, Timestamp};
+use crate::protocol::uri;
 
 /// `GET /login`: the form, for a step that leads somewhere or for the start page.
 pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
     let browser = Browser::of(ctx, request);
     let query = request.query()?;
     let step: Option<LoginStep> = query.get("step").and_then(|text| ctx.config.sealer().open(text).ok());
-    let step = step.filter(|step: &LoginStep| step.browser == browser.hash && is_fresh(ctx, step.made_at));
-    let next = step.map_or(Next::Home, |step| step.next);
+    let next = step.map_or(Next::Home, |step| {
+        let is_ours = step.browser == browser.hash && is_fresh(ctx, step.made_at);
+        if is_ours { step.next } else { anybodys(step.next) }
+    });
     // A session that a newer deployment sealed cannot be read here, and must not keep anybody from
     // signing in anew.
     let is_readable = browser.hint::<SessionCookie>(ctx, Cookie::Session).is_some();
     let signed_in = if is_readable { browser.signed_in(ctx).await? } else { None };
-    if signed_in.is_some_and(|signed_in| !wants_again(&next, signed_in.session.auth_time)) {
-        let path = if next == Next::Home { "/" } else { "/device" };
-        return Ok(browser.name_on(ctx, WireResponse::see_other(path)));
+    if let Some(signed_in) = signed_in.filter(|signed_in| !wants_again(&next, signed_in.session.auth_time)) {
+        return Ok(onward(ctx, &browser, &next, &signed_in.session.user));
     }
-    Ok(form_page(ctx, &browser, 200, next, "", None))
+    let hint = login_hint(&next).to_owned();
+    form_page(ctx, browser, 200, next, &hint, None).await
+}
+
+/// Where a sign-in leads.
+fn onward(ctx: &Ctx, browser: &Browser, next: &Next, user: &UserId) -> WireResponse {
+    match next {
+        Next::Home => browser.name_on(ctx, WireResponse::see_other("/")),
+        Next::Device { .. } => browser.name_on(ctx, WireResponse::see_other("/device")),
+        Next::Authorize { asked, .. } => {
+            browser.to_step(ctx, "/authorize", Asked { chosen: Some(user.clone()), ..(**asked).clone() })
+        }
+    }
+}
+
+/// What of a step that was another browser's, or is old, can still be gone on with: an authorization, which
+/// anybody may begin by a link.
+fn anybodys(next: Next) -> Next {
+    match next {
+        Next::Authorize { asked, .. } => Next::Authorize { asked: Box::new(Asked { chosen: None, ..*asked }), beside: false },
+        Next::Home | Next::Device { .. } => Next::Home,
+    }
+}
+
+fn login_hint(next: &Next) -> &str {
+    match next {
+        Next::Authorize { asked, .. } => {
+            asked.request.as_ref().and_then(|request| request.login_hint.as_deref()).unwrap_or_default()
+        }
+        Next::Home | Next::Device { .. } => "",
+    }
 }
 
 /// `POST /login`.
@@ -52,18 +88,21 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let form = posted(request).await?;
     let browser = Browser::of(ctx, request);
     let sealed: Option<LoginForm> = sealed_form(ctx, &form)?;
-    let Some(sealed) = sealed.filter(|sealed| sealed.browser == browser.hash && is_fresh(ctx, sealed.made_at)) else {
-        "form expired, or of another browser".clone_into(&mut line.detail);
-        return Ok(form_page(ctx, &browser, 400, Next::Home, form.get("login").unwrap_or_default(), Some(LoginError::Expired)));
+    let typed = form.get("login").unwrap_or_default();
+    let sealed = match sealed {
+        Some(sealed) if sealed.browser == browser.hash && is_fresh(ctx, sealed.made_at) => sealed,
+        other => {
+            "form expired, or of another browser".clone_into(&mut line.detail);
+            let next = other.map_or(Next::Home, |sealed| anybodys(sealed.next));
+            return form_page(ctx, browser, 400, next, typed, Some(LoginError::Expired)).await;
+        }
     };
     if form.get("action") == Some("cancel") {
-        return Ok(browser.name_on(ctx, WireResponse::see_other("/")));
+        return cancel(ctx, browser, &sealed.next, line).await;
     }
     // 2
-    let login = login_name(form.get("login").unwrap_or_default());
-    let typed = form.get("login").unwrap_or_default();
-    let Some(login) = login else {
-        return Ok(form_page(ctx, &browser, 400, sealed.next, typed, Some(LoginError::Wrong)));
+    let Some(login) = login_name(typed) else {
+        return form_page(ctx, browser, 400, sealed.next, typed, Some(LoginError::Wrong)).await;
     };
     let known = known_account(ctx, &browser, &login);
     // A known browser is not held up by whoever else shares its address.
@@ -73,7 +112,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     if let Some(wait) = guess.reserve(ctx).await? {
         "too many wrong passwords".clone_into(&mut line.detail);
         let throttled = LoginError::Throttled { minutes: minutes(wait) };
-        let page = form_page(ctx, &browser, 429, sealed.next, typed, Some(throttled));
+        let page = form_page(ctx, browser, 429, sealed.next, typed, Some(throttled)).await?;
         return Ok(page.header("retry-after", wait_seconds(wait).to_string()));
     }
     // 3
@@ -88,7 +127,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let Some(user) = user else {
         guess.spend(ctx).await?;
         "wrong name or password".clone_into(&mut line.detail);
-        return Ok(form_page(ctx, &browser, 400, sealed.next, typed, Some(LoginError::Wrong)));
+        return form_page(ctx, browser, 400, sealed.next, typed, Some(LoginError::Wrong)).await;
     };
     // 4
     guess.release(ctx).await;
@@ -107,35 +146,60 @@ async fn authenticated_user(ctx: &Ctx, login: &str, form: &Form) -> Result<Optio
     Ok(user.filter(|user| is_right && user.enabled).map(|user| user.id))
 }
 
+/// Nobody signs in: a client that waits for it is told so.
+async fn cancel(ctx: &Ctx, browser: Browser, next: &Next, line: &mut Line) -> Result<WireResponse, Failure> {
+    let Next::Authorize { asked, .. } = next else {
+        return Ok(browser.name_on(ctx, WireResponse::see_other("/")));
+    };
+    let request = request_of(ctx, asked).await?;
+    line.client = Some(request.client.clone());
+    let (client, outcome) = client_for(ctx, request).await?;
+    let to = outcome.map_or_else(|(to, _)| to, |request| request.to);
+    let error = OAuthError::new(Code::AccessDenied, "the user cancelled");
+    line.error = Some(error.code.row().0);
+    answer::refuse(ctx, &browser, &client, asked, &to, &error).await
+}
+
 /// Writes the session and sends the browser on with new ids.
+///
+/// What was signed in here before ends: the same user's session, whose `sid` goes on, and another's unless the
+/// sign-in was asked for beside it.
 async fn begin_session(ctx: &Ctx, browser: &Browser, user: UserId, login: &str, next: &Next) -> Result<WireResponse, Failure> {
     let (settings, secure) = (&ctx.config.settings, ctx.config.is_secure());
     let sealer = ctx.config.sealer();
     let mut entropy = Platform;
+    let before = browser.hint::<SessionCookie>(ctx, Cookie::Session);
+    let key = SessionKey { session: OwnedId::generate(&user, &mut entropy), user: user.clone() };
+    let is_beside = matches!(next, Next::Authorize { beside: true, .. });
+    let (cookie, ended) = SessionCookie::after_sign_in(before.as_ref(), key, is_beside);
+    let (own, others): (Vec<SessionKey>, Vec<SessionKey>) = ended.into_iter().partition(|key| key.user == user);
+    let sid = match own.first() {
+        Some(own) => sessions::alive(ctx, own).await?.map(|signed_in| signed_in.session.sid),
+        None => None,
+    };
     let session = Session {
-        id: OwnedId::generate(&user, &mut entropy),
+        id: cookie.current.session.clone(),
         user,
+        sid: sid.unwrap_or_else(|| base64url(&random::<16>(&mut entropy))),
         auth_time: ctx.now,
         seen_at: ctx.now,
         acr: ACR_PASSWORD.to_owned(),
         amr: vec!["pwd".to_owned()],
     };
+    session_end::end(ctx, &others).await?;
     let db = Db::new(ctx, Shards::of(&session.id));
-    match browser.hint::<SessionCookie>(ctx, Cookie::Session) {
-        // The session that this browser had before ends with it.
-        Some(before) => drop(db.batch([sessions::insert(&session), sessions::delete(&before)]).await?),
+    match own.first() {
+        Some(own) => drop(db.batch([sessions::insert(&session), sessions::delete(own)]).await?),
         None => drop(db.run(sessions::insert(&session)).await?),
     }
-    let renamed = Browser::renamed();
+    let renamed = browser.renamed();
     let account = KnownAccount {
         login: login_hash(&sealer, ctx.config.ring.active(), login),
         id: base64url(&random::<16>(&mut entropy)),
         signed_in_at: ctx.now,
     };
     let known = browser.hint::<KnownBrowser>(ctx, Cookie::Known).unwrap_or_default().with(account);
-    let cookie = SessionCookie { user: session.user, session: session.id };
-    let mut response = renamed.name_on(ctx, WireResponse::see_other(if *next == Next::Home { "/" } else { "/device" }));
-    response.set_cookie(Cookie::Session.set(&sealer.seal(&cookie, &mut entropy), Some(settings.session_absolute), secure));
+    let mut response = Browser::with_sessions(ctx, onward(ctx, &renamed, next, &session.user), &cookie);
     response.set_cookie(Cookie::Known.set(&sealer.seal(&known, &mut entropy), Some(settings.known_browser_lifetime), secure));
     if let Next::Device { user_code: Some(user_code), .. } = next {
         let prefilled = PrefilledCode { browser: renamed.hash.clone(), user_code: user_code.clone(), made_at: ctx.now };
@@ -170,16 +234,40 @@ fn guess(ctx: &Ctx, login: &str, known: Option<&KnownAccount>) -> Guess {
     }
 }
 
-/// Whether a sign-in of this instant is too old for where it leads.
+/// Whether a sign-in of this instant is too old for where it leads. An authorization comes here only if it wants
+/// one later than itself.
 fn wants_again(next: &Next, auth_time: Timestamp) -> bool {
-    matches!(next, Next::Device { after: Some(after), .. } if auth_time <= *after)
+    match next {
+        Next::Home => false,
+        Next::Device { after, .. } => after.is_some_and(|after| auth_time <= after),
+        Next::Authorize { asked, beside } => *beside || auth_time <= asked.made_at,
+    }
 }
 
-fn form_page(ctx: &Ctx, browser: &Browser, status: u16, next: Next, login: &str, error: Option<LoginError>) -> WireResponse {
-    let purpose = if next == Next::Home { Purpose::Account } else { Purpose::Device };
-    let again = matches!(next, Next::Device { after: Some(_), .. });
-    let form = LoginForm { browser: browser.hash.clone(), next, made_at: ctx.now };
+async fn form_page(
+    ctx: &Ctx,
+    browser: Browser,
+    status: u16,
+    next: Next,
+    login: &str,
+    error: Option<LoginError>,
+) -> Result<WireResponse, Failure> {
+    let form = LoginForm { browser: browser.hash.clone(), next: next.clone(), made_at: ctx.now };
     let form = ctx.config.sealer().seal(&form, &mut Platform);
-    let model = pages::Login { form: &form, login, purpose, again, cancel: true, error };
-    browser.page(ctx, status, pages::login(&realm(ctx), &model))
+    let model = pages::Login { form: &form, login, cancel: true, error, ..pages::Login::default() };
+    let Next::Authorize { asked, .. } = &next else {
+        let purpose = if next == Next::Home { Purpose::Account } else { Purpose::Device };
+        let again = matches!(next, Next::Device { after: Some(_), .. });
+        let model = pages::Login { purpose, again, ..model };
+        return Ok(browser.page(ctx, status, pages::login(&browser.realm(ctx), &model)));
+    };
+    let request = request_of(ctx, asked).await?;
+    let browser = browser.reading(request.ui_locales.as_deref());
+    let redirect_uri = request.to.redirect_uri.clone();
+    let again = request.prompt.login || request.max_age.is_some();
+    let (client, _) = client_for(ctx, request).await?;
+    let model = pages::Login { purpose: Purpose::Client, client: Some(client_on_page(&client)), again, ..model };
+    let images: Vec<&str> = client.metadata.logo_uri.as_deref().and_then(uri::origin).into_iter().collect();
+    let page = browser.page_with_images(ctx, status, pages::login(&browser.realm(ctx), &model), &images);
+    Ok(answer::may_lead_to(page, &redirect_uri))
 }

@@ -6,7 +6,7 @@ use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::{Issue, unopened};
 use crate::edge::store::{clients, grants};
-use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
+use crate::protocol::client::{Client, REFRESH_TOKEN};
 use crate::protocol::error::OAuthError;
 use crate::protocol::refresh::{Policy, RefreshToken, Verdict, verdict};
 use crate::protocol::scope::{Scope, granted};
@@ -35,7 +35,7 @@ pub async fn refresh(
     // 1
     let token: RefreshToken =
         ctx.config.sealer().open(refresh_token.expose()).map_err(|error| unopened(error, "refresh token"))?;
-    let signers = Signers::ready(ctx).await?;
+    let mut signers = Signers::ready(ctx, &client).await?;
     // 2
     if scope.is_some() || !resources.is_empty() {
         let grant = grants::by_id(ctx, &token.user, &token.grant).await?.ok_or(OAuthError::invalid_grant("no such grant"))?;
@@ -56,8 +56,9 @@ pub async fn refresh(
         {
             // The client changed since this isolate read it: authenticate again, and try again.
             clients::remember(now.clone(), ctx.now);
-            request.prove(ctx, Some(&now)).await?;
+            request.prove(ctx, &now).await?;
             check_grant_type(&now, REFRESH_TOKEN)?;
+            signers = Signers::ready(ctx, &now).await?;
             client = now;
             continue;
         }
@@ -80,7 +81,7 @@ pub async fn refresh(
         }
         let Narrowed { scope, audience, .. } = narrowed(ctx, &grant, &client, scope, resources)?;
         let generation = grant.family.generation;
-        return Ok(Issue { grant, client, scope, audience, generation, signers });
+        return Ok(Issue { grant, client, scope, audience, generation: Some(generation), nonce: None, signers });
     }
     Err(Fault::Unavailable("the grant or its client keeps changing".to_owned()).into())
 }
@@ -106,7 +107,7 @@ fn narrowed(
     scope: Option<&Scope>,
     resources: &[String],
 ) -> Result<Narrowed, OAuthError> {
-    let allowed = granted(&grant.approved_scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
+    let allowed = granted(&grant.approved_scope, &client.allowed_scope(&ctx.config, &grant.kind));
     if allowed.is_empty() {
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
     }

@@ -7,8 +7,8 @@ use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::unopened;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::store::grants;
-use crate::protocol::claims::{AccessClaims, TokenId};
+use crate::edge::store::redemptions;
+use crate::protocol::claims::{AccessClaims, Origin, TokenId};
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::{OwnedId, UserId};
 use crate::protocol::jose::Typ;
@@ -30,10 +30,10 @@ pub async fn revoke(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let revocation = RevocationRequest::parse(&client_request.form)?;
     let client = client_request.authenticated(ctx).await?;
     // 2
-    let Some((user, id)) = grant_of(ctx, &revocation.token).await? else {
+    let Some((user, id, origin)) = grant_of(ctx, &revocation.token).await? else {
         return Ok(WireResponse::empty(200));
     };
-    let Some(grant) = grants::by_id(ctx, &user, &id).await? else {
+    let Some(grant) = redemptions::by_id(ctx, &user, &id, origin).await? else {
         return Ok(WireResponse::empty(200));
     };
     // 3
@@ -42,14 +42,14 @@ pub async fn revoke(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     }
     // 4
     if grant.family.revoked_at.is_none() {
-        grants::revoke(ctx, &user, &id, "revoked by the client").await?;
+        redemptions::revoke(ctx, &user, &id, origin, "revoked by the client").await?;
     }
     Ok(WireResponse::empty(200))
 }
 
-async fn grant_of(ctx: &Ctx, token: &Secret) -> Result<Option<(UserId, OwnedId)>, Failure> {
+async fn grant_of(ctx: &Ctx, token: &Secret) -> Result<Option<(UserId, OwnedId, Origin)>, Failure> {
     match ctx.config.sealer().open::<RefreshToken>(token.expose()) {
-        Ok(token) => return Ok(Some((token.user, token.grant))),
+        Ok(token) => return Ok(Some((token.user, token.grant, Origin::Grant))),
         Err(error @ OpenError::NewerKey) => return Err(unopened(error, "refresh token")),
         Err(OpenError::Bogus) => {}
     }
@@ -58,7 +58,7 @@ async fn grant_of(ctx: &Ctx, token: &Secret) -> Result<Option<(UserId, OwnedId)>
         return Ok(None);
     };
     match ctx.config.sealer().open::<TokenId>(&claims.jti) {
-        Ok(id) => Ok(Some((id.user, id.grant))),
+        Ok(id) => Ok(Some((id.user, id.grant, id.origin))),
         Err(error @ OpenError::NewerKey) => Err(unopened(error, "access token")),
         Err(OpenError::Bogus) => Ok(None),
     }

@@ -3,6 +3,7 @@
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::ClientRequest;
+use crate::edge::handlers::code::{self, Redeemed};
 use crate::edge::handlers::{device, refresh};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
@@ -23,6 +24,15 @@ pub async fn token(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
     let (client, ()) = client_request.decided(ctx, |client| check_grant_type(client, grant_type)).await?;
     // 3
     let issue = match token_request {
+        TokenRequest::AuthorizationCode { code, redirect_uri, verifier, resources } => {
+            let redeemed = Redeemed {
+                code: &code,
+                redirect_uri: redirect_uri.as_deref(),
+                verifier: verifier.as_ref(),
+                resources: &resources,
+            };
+            code::redeem(ctx, &client_request, client, &redeemed).await?
+        }
         TokenRequest::DeviceCode { device_code, resources } => {
             device::redeem(ctx, &client_request, client, &device_code, &resources).await?
         }

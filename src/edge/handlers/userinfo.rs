@@ -1,12 +1,15 @@
 //! `/userinfo`: OpenID Connect Core 5.3, RFC 6750.
 
-use crate::edge::crypto;
+use serde_json::{Map, Value};
+
+use crate::edge::crypto::{self, Signer};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::store::grants;
+use crate::edge::store::{clients, grants, redemptions};
 use crate::protocol::claims::{AccessClaims, TokenId, userinfo};
+use crate::protocol::client::Client;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::jose::Typ;
 use crate::protocol::seal::OpenError;
@@ -36,13 +39,27 @@ pub async fn info(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
         OpenError::NewerKey => super::issue::unopened(error, "access token"),
         OpenError::Bogus => invalid("jti does not open").into(),
     })?;
-    let grant = grants::by_id(ctx, &id.user, &id.grant).await?.ok_or(invalid("no such grant"))?;
-    if !grant.is_live() {
-        return Err(invalid(grant.gate.refusal().map_or("grant revoked", crate::protocol::refresh::Why::word)).into());
+    let grant = redemptions::by_id(ctx, &id.user, &id.grant, id.origin).await?.ok_or(invalid("no such grant"))?;
+    if let Some(why) = grant.refusal() {
+        return Err(invalid(why.word()).into());
     }
     // 4
     let scope = claims.scope.and(&grant.approved_scope);
-    Ok(WireResponse::json(200, &userinfo(&claims.sub, &grants::user_claims(&grant)?, &scope)))
+    let info = userinfo(&claims.sub, &grants::user_claims(&grant)?, &scope, &grant.requested_claims.userinfo);
+    let client = clients::known(ctx, &claims.client_id).await?.ok_or(invalid("no such client"))?;
+    answer(ctx, &client, info).await
+}
+
+/// As JSON, or as a JWT where the client wants it signed (Core 5.3.2).
+async fn answer(ctx: &Ctx, client: &Client, mut info: Map<String, Value>) -> Result<WireResponse, Failure> {
+    let Some(alg) = client.metadata.userinfo_signed_response_alg else {
+        return Ok(WireResponse::json(200, &info));
+    };
+    info.insert("iss".to_owned(), ctx.config.issuer.as_str().into());
+    info.insert("aud".to_owned(), client.id.as_str().into());
+    let lifetime = client.access_token_lifetime(&ctx.config);
+    let signed = Signer::of(ctx, alg).await?.sign(ctx, Typ::Userinfo, lifetime, info).await?;
+    Ok(WireResponse::cacheable("application/jwt", "no-store", signed.into_bytes()))
 }
 
 /// The `WWW-Authenticate` of a protected resource (RFC 6750 3).

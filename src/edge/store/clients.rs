@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Db, Shards, Statement, from_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, Origin};
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Clients that an isolate remembers at most.
@@ -26,6 +26,7 @@ pub struct ClientRow {
     secrets: String,
     enabled: i64,
     version: i64,
+    origin: Origin,
 }
 
 impl ClientRow {
@@ -36,6 +37,7 @@ impl ClientRow {
             secrets: from_json("clients.secrets", &self.secrets)?,
             enabled: self.enabled != 0,
             version: self.version,
+            origin: self.origin,
             id: self.id,
         })
     }
@@ -43,12 +45,12 @@ impl ClientRow {
 
 /// Reads a client.
 pub fn select(id: &str) -> Statement {
-    Statement::new("SELECT id, metadata, secrets, enabled, version FROM clients WHERE id = ?1", [id.into()])
+    Statement::new("SELECT id, metadata, secrets, enabled, version, origin FROM clients WHERE id = ?1", [id.into()])
 }
 
 /// A client as it is in the database now. Absence is never remembered.
 pub async fn fresh(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
-    if !Client::is_id(id) {
+    if !may_be(ctx, id) {
         return Ok(None);
     }
     let rows = Db::new(ctx, Shards::COMMON).run(select(id)).await?;
@@ -57,6 +59,19 @@ pub async fn fresh(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
         remember(client.clone(), ctx.now);
     }
     Ok(client)
+}
+
+/// A client for what does not decide about it: a copy from memory will do.
+pub async fn known(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
+    match remembered(ctx, id) {
+        Some(client) => Ok(Some(client)),
+        None => fresh(ctx, id).await,
+    }
+}
+
+/// Whether there can be a client of this id: documents only where the realm takes them.
+fn may_be(ctx: &Ctx, id: &str) -> bool {
+    Client::is_id(id) && (ctx.config.client_id_documents || !Client::is_document_id(id))
 }
 
 /// Keeps a copy.
@@ -70,7 +85,12 @@ pub fn remember(client: Client, now: Timestamp) {
     });
 }
 
-/// The copy, if it is young: it may say yes, never no.
+/// Drops the copy: the client is gone.
+pub fn forget(id: &str) {
+    CACHE.with_borrow_mut(|cache| cache.remove(id));
+}
+
+/// A copy from memory, if there is a young one. It may say yes, never no.
 pub fn remembered(ctx: &Ctx, id: &str) -> Option<Client> {
     let age = Seconds(ctx.config.settings.client_cache);
     CACHE.with_borrow(|cache| {

@@ -1,53 +1,33 @@
-//! `grants`: one row per signed-in device, the whole state of its refresh family; and the one gate.
+//! `grants`: one row per signed-in device and per sign-in of an app that stays signed in: the whole state of
+//! its refresh family.
 
 use serde::Deserialize;
 
 use super::clients::ClientRow;
+use super::gate::gate;
 use super::{Db, Rows, Shards, Statement, from_json, to_json, users};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::claims::Origin;
 use crate::protocol::client::Client;
 use crate::protocol::device::Approval;
 use crate::protocol::ids::{OwnedId, UserId};
-use crate::protocol::refresh::{Family, Gate, Policy, RefreshToken};
+use crate::protocol::refresh::{Family, Gate, Policy, RefreshToken, Why};
+use crate::protocol::requested_claims::RequestedClaims;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::{Seconds, Timestamp};
 
-/// The gate as SQL, for a grant with `approved_at` and `auth_time`, of a user and a client at this very
-/// version. It is the same as [`Gate`]'s, and asked inside the statement that writes.
-macro_rules! gate {
-    ($approved_at:literal, $auth_time:literal, $user:literal, $client:literal, $version:literal) => {
-        concat!(
-            "EXISTS (SELECT 1 FROM clients c WHERE c.id = ",
-            $client,
-            " AND c.enabled = 1 AND c.version = ",
-            $version,
-            ") AND EXISTS (SELECT 1 FROM users u WHERE u.id = ",
-            $user,
-            " AND u.enabled = 1 AND u.not_before < ",
-            $approved_at,
-            " AND u.not_before < ",
-            $auth_time,
-            ") AND NOT EXISTS (SELECT 1 FROM consents x WHERE x.user_id = ",
-            $user,
-            " AND x.client_id = ",
-            $client,
-            " AND x.withdrawn_at >= ",
-            $approved_at,
-            ")"
-        )
-    };
-}
-
 /// Everything about a grant, its user and its client, read in one row.
 const SELECT: &str = "SELECT g.client_id, g.approved_scope, g.granted_scope, g.resources, g.approved_at, g.auth_time, g.acr, g.amr, g.created_at, \
-     g.generation, g.rotated_at, g.revoked_at, u.enabled AS user_enabled, u.not_before, u.claims, \
+     g.generation, g.rotated_at, g.revoked_at, g.grant_type, g.sid, g.requested_claims, g.attempt, 1 AS session_alive, \
+     u.enabled AS user_enabled, u.not_before, u.claims, \
      (SELECT x.withdrawn_at FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id) AS withdrawn_at, \
      (SELECT c.enabled FROM clients c WHERE c.id = g.client_id) AS client_enabled \
      FROM grants g JOIN users u ON u.id = g.user_id WHERE g.user_id = ?1 AND g.id = ?2";
 
+/// A row of `grants`, or of `redemptions` in the same form, with user, client and session.
 #[derive(Deserialize)]
-struct Row {
+pub(super) struct Row {
     client_id: String,
     approved_scope: Scope,
     granted_scope: Scope,
@@ -60,6 +40,11 @@ struct Row {
     generation: u32,
     rotated_at: Timestamp,
     revoked_at: Option<Timestamp>,
+    grant_type: String,
+    sid: Option<String>,
+    requested_claims: String,
+    attempt: String,
+    session_alive: i64,
     user_enabled: i64,
     not_before: Timestamp,
     claims: String,
@@ -74,6 +59,18 @@ pub struct Grant {
     pub user: UserId,
     /// Id.
     pub id: OwnedId,
+    /// Its table.
+    pub origin: Origin,
+    /// The grant type that it came by.
+    pub kind: String,
+    /// `sid` in its tokens: the browser session's, or a device's own.
+    pub sid: String,
+    /// Single claims that were asked for and approved.
+    pub requested_claims: RequestedClaims,
+    /// The request that inserted it.
+    pub attempt: String,
+    /// Whether the browser session that it ends with has ended.
+    pub session_ended: bool,
     /// The refresh family.
     pub family: Family,
     /// The gate, now.
@@ -95,7 +92,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    fn parse(row: Row, user: &UserId, id: &OwnedId) -> Result<Self, Fault> {
+    pub(super) fn parse(row: Row, user: &UserId, id: &OwnedId, origin: Origin) -> Result<Self, Fault> {
         let gate = Gate {
             user_enabled: row.user_enabled != 0,
             client_enabled: row.client_enabled.is_some_and(|enabled| enabled != 0),
@@ -112,6 +109,13 @@ impl Grant {
         Ok(Self {
             user: user.clone(),
             id: id.clone(),
+            origin,
+            kind: row.grant_type,
+            sid: row.sid.unwrap_or_else(|| id.sid()),
+            requested_claims: RequestedClaims::from_text(&row.requested_claims)
+                .ok_or_else(|| Fault::Broken("requested_claims is malformed".to_owned()))?,
+            attempt: row.attempt,
+            session_ended: row.session_alive == 0,
             family,
             gate,
             approved_scope: row.approved_scope,
@@ -124,9 +128,13 @@ impl Grant {
         })
     }
 
-    /// Whether it is alive for its tokens: not revoked, and the gate open.
-    pub const fn is_live(&self) -> bool {
-        self.family.revoked_at.is_none() && self.gate.refusal().is_none()
+    /// Why its tokens are not good any more, if so: revoked, the gate is shut, or its session ended.
+    pub const fn refusal(&self) -> Option<Why> {
+        match self.gate.refusal() {
+            _ if self.family.revoked_at.is_some() => Some(Why::Revoked),
+            None if self.session_ended => Some(Why::SessionEnded),
+            why => why,
+        }
     }
 }
 
@@ -141,11 +149,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn parse(rows: &[Rows; 3], user: &UserId, id: &OwnedId) -> Result<Self, Fault> {
+    pub(super) fn parse(rows: &[Rows; 3], user: &UserId, id: &OwnedId, origin: Origin) -> Result<Self, Fault> {
         let [written, grant, client] = rows;
         Ok(Self {
             wrote: written.first::<super::Exists>()?.is_some(),
-            grant: grant.first::<Row>()?.map(|row| Grant::parse(row, user, id)).transpose()?,
+            grant: grant.first::<Row>()?.map(|row| Grant::parse(row, user, id, origin)).transpose()?,
             client: client.first::<ClientRow>()?.map(ClientRow::parse).transpose()?,
         })
     }
@@ -201,7 +209,7 @@ pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
     );
     let statements = [insert, select(&approval.user, &approval.grant), super::clients::select(&new.client.id)];
     let rows = Db::new(ctx, Shards::of(&approval.grant)).batch(statements).await?;
-    Outcome::parse(&rows, &approval.user, &approval.grant)
+    Outcome::parse(&rows, &approval.user, &approval.grant, Origin::Grant)
 }
 
 /// Advances the token's generation by one if it is current, the family is alive, the gate is open and
@@ -242,19 +250,19 @@ pub async fn rotate(
     );
     let statements = [update, select(&token.user, &token.grant), super::clients::select(&client.id)];
     let rows = Db::new(ctx, Shards::of(&token.grant)).batch(statements).await?;
-    Outcome::parse(&rows, &token.user, &token.grant)
+    Outcome::parse(&rows, &token.user, &token.grant, Origin::Grant)
 }
 
 /// What an answer is decided on besides the grant itself: this very version of the client, and the
 /// realm's scopes.
-fn basis(ctx: &Ctx, client: &Client) -> String {
+pub(super) fn basis(ctx: &Ctx, client: &Client) -> String {
     format!("{} {}", client.version, ctx.config.scopes.digest())
 }
 
 /// A grant as it is now.
 pub async fn by_id(ctx: &Ctx, user: &UserId, id: &OwnedId) -> Result<Option<Grant>, Fault> {
     let rows = Db::new(ctx, Shards::of(id)).run(select(user, id)).await?;
-    rows.first::<Row>()?.map(|row| Grant::parse(row, user, id)).transpose()
+    rows.first::<Row>()?.map(|row| Grant::parse(row, user, id, Origin::Grant)).transpose()
 }
 
 /// A device that is signed in, for its owner to see.
@@ -273,7 +281,8 @@ pub struct Listed {
 /// The devices of an owner that are signed in, the last used first; at most a hundred.
 pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<Listed>, Fault> {
     let sql = "SELECT g.id, g.name, g.approved_at, g.rotated_at FROM grants g JOIN users u ON u.id = g.user_id \
-               WHERE g.user_id = ?1 AND g.revoked_at IS NULL AND g.expires_at > ?2 AND g.approved_at > u.not_before \
+               WHERE g.user_id = ?1 AND g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
+               AND g.revoked_at IS NULL AND g.expires_at > ?2 AND g.approved_at > u.not_before \
                ORDER BY g.rotated_at DESC LIMIT 100";
     Db::new(ctx, Shards::of(session)).run(Statement::new(sql, [user.as_str().into(), ctx.now.into()])).await?.all()
 }
@@ -303,7 +312,7 @@ pub fn purge(ended_before: Timestamp, limit: u32) -> Statement {
     Statement::new(sql, [ended_before.into(), limit.into()])
 }
 
-fn select(user: &UserId, id: &OwnedId) -> Statement {
+pub(super) fn select(user: &UserId, id: &OwnedId) -> Statement {
     Statement::new(SELECT, [user.as_str().into(), id.into()])
 }
 

@@ -4,8 +4,15 @@
 //! Every write carries its own predicate and may be run twice, because D1 does not retry writes and
 //! a lost answer says nothing about what happened.
 
+pub mod apps;
 pub mod clients;
+pub mod consents;
+mod gate;
 pub mod grants;
+pub mod initial_access_tokens;
+pub mod pushed_requests;
+pub mod redemptions;
+pub mod registrations;
 pub mod secrets;
 pub mod sessions;
 pub mod signing_keys;

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{Db, Shards, Statement, from_json, to_json, users};
+use super::{Db, Rows, Shards, Statement, consents, from_json, to_json, users};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
-use crate::protocol::ids::UserId;
-use crate::protocol::session::{Session, SessionCookie};
+use crate::protocol::consent::Choice;
+use crate::protocol::session::{Session, SessionKey};
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// A session that is alive, and who it belongs to.
@@ -15,10 +15,13 @@ pub struct SignedIn {
     pub session: Session,
     /// The user's name on pages.
     pub name: String,
+    /// Something more to tell accounts apart by: the e-mail address.
+    pub detail: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Row {
+    sid: String,
     auth_time: Timestamp,
     seen_at: Timestamp,
     acr: String,
@@ -28,18 +31,30 @@ struct Row {
     claims: String,
 }
 
-/// The session of a cookie, if it is alive. Its last use is written down at most every few minutes.
-pub async fn alive(ctx: &Ctx, cookie: &SessionCookie) -> Result<Option<SignedIn>, Fault> {
-    let db = Db::new(ctx, Shards::of(&cookie.session));
-    let sql = "SELECT s.auth_time, s.seen_at, s.acr, s.amr, u.enabled, u.not_before, u.claims \
-               FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?1 AND s.id = ?2";
-    let key = [cookie.user.as_str().into(), (&cookie.session).into()];
-    let Some(row) = db.run(Statement::new(sql, key)).await?.first::<Row>()? else {
+/// The session, if it is alive. Its last use is written down at most every few minutes.
+pub async fn alive(ctx: &Ctx, key: &SessionKey) -> Result<Option<SignedIn>, Fault> {
+    let [_, rows] = Db::new(ctx, Shards::of(&key.session)).batch([touch(ctx, key), select(key)]).await?;
+    parse(ctx, key, &rows)
+}
+
+/// The session, if it is alive, and what its user said to a client before: one round trip.
+pub async fn alive_with_consent(ctx: &Ctx, key: &SessionKey, client: &str) -> Result<Option<(SignedIn, Option<Choice>)>, Fault> {
+    let statements = [touch(ctx, key), select(key), consents::select(&key.user, client)];
+    let [_, rows, consent] = Db::new(ctx, Shards::of(&key.session)).batch(statements).await?;
+    let Some(signed_in) = parse(ctx, key, &rows)? else {
+        return Ok(None);
+    };
+    Ok(Some((signed_in, consents::choice(&consent)?)))
+}
+
+fn parse(ctx: &Ctx, key: &SessionKey, rows: &Rows) -> Result<Option<SignedIn>, Fault> {
+    let Some(row) = rows.first::<Row>()? else {
         return Ok(None);
     };
     let session = Session {
-        user: cookie.user.clone(),
-        id: cookie.session.clone(),
+        user: key.user.clone(),
+        id: key.session.clone(),
+        sid: public_sid(row.sid, key),
         auth_time: row.auth_time,
         seen_at: row.seen_at,
         acr: row.acr,
@@ -48,24 +63,50 @@ pub async fn alive(ctx: &Ctx, cookie: &SessionCookie) -> Result<Option<SignedIn>
     if !session.is_alive(row.enabled != 0, row.not_before, &ctx.config, ctx.now) {
         return Ok(None);
     }
-    // Often enough that a session in use never goes idle.
-    let touch = ctx.config.settings.session_touch.min(ctx.config.settings.session_idle / 2);
-    if ctx.now.since(session.seen_at) >= Seconds(touch).millis() {
-        let sql = "UPDATE sessions SET seen_at = ?3 WHERE user_id = ?1 AND id = ?2 AND seen_at < ?3";
-        let parameters = [cookie.user.as_str().into(), (&cookie.session).into(), ctx.now.into()];
-        db.run(Statement::new(sql, parameters)).await?;
-    }
-    let name = users::display_name(&users::claims(&row.claims)?);
-    Ok(Some(SignedIn { session, name }))
+    let claims = users::claims(&row.claims)?;
+    let name = users::display_name(&claims);
+    let detail = users::text_claim(&claims, "email").or(users::text_claim(&claims, "preferred_username"));
+    Ok(Some(SignedIn { session, name, detail: detail.map(str::to_owned) }))
+}
+
+/// A session from before there was a `sid` is about to get one that follows from its id.
+fn public_sid(sid: String, key: &SessionKey) -> String {
+    if sid.is_empty() { key.session.sid() } else { sid }
+}
+
+fn select(key: &SessionKey) -> Statement {
+    let sql = "SELECT s.sid, s.auth_time, s.seen_at, s.acr, s.amr, u.enabled, u.not_before, u.claims \
+               FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?1 AND s.id = ?2";
+    Statement::new(sql, [key.user.as_str().into(), (&key.session).into()])
+}
+
+/// Notes the use of a session that is not over, when that was last done some minutes ago: often enough that
+/// a session in use never goes idle. A session from before there was a `sid` gets one.
+fn touch(ctx: &Ctx, key: &SessionKey) -> Statement {
+    let settings = &ctx.config.settings;
+    let every = Seconds(settings.session_touch.min(settings.session_idle / 2));
+    let sql = "UPDATE sessions SET seen_at = ?3, sid = CASE sid WHEN '' THEN ?7 ELSE sid END \
+               WHERE user_id = ?1 AND id = ?2 AND (seen_at <= ?4 OR sid = '') AND seen_at > ?5 AND auth_time > ?6";
+    let parameters = [
+        key.user.as_str().into(),
+        (&key.session).into(),
+        ctx.now.into(),
+        ctx.now.minus(every).into(),
+        ctx.now.minus(Seconds(settings.session_idle)).into(),
+        ctx.now.minus(Seconds(settings.session_absolute)).into(),
+        key.session.sid().into(),
+    ];
+    Statement::new(sql, parameters)
 }
 
 /// Writes a new session.
 pub fn insert(session: &Session) -> Statement {
-    let sql =
-        "INSERT INTO sessions (user_id, id, auth_time, seen_at, acr, amr) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO sessions (user_id, id, sid, auth_time, seen_at, acr, amr) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+               ON CONFLICT DO NOTHING";
     let parameters = [
         session.user.as_str().into(),
         (&session.id).into(),
+        session.sid.as_str().into(),
         session.auth_time.into(),
         session.seen_at.into(),
         session.acr.as_str().into(),
@@ -75,12 +116,12 @@ pub fn insert(session: &Session) -> Statement {
 }
 
 /// Ends one session.
-pub fn delete(cookie: &SessionCookie) -> Statement {
-    Statement::new("DELETE FROM sessions WHERE user_id = ?1 AND id = ?2", [cookie.user.as_str().into(), (&cookie.session).into()])
+pub fn delete(key: &SessionKey) -> Statement {
+    Statement::new("DELETE FROM sessions WHERE user_id = ?1 AND id = ?2", [key.user.as_str().into(), (&key.session).into()])
 }
 
 /// Ends all sessions of a user.
-pub fn delete_all(user: &UserId) -> Statement {
+pub fn delete_all(user: &crate::protocol::ids::UserId) -> Statement {
     Statement::new("DELETE FROM sessions WHERE user_id = ?1", [user.as_str().into()])
 }
 

@@ -45,6 +45,11 @@ pub fn claims(text: &str) -> Result<Map<String, Value>, Fault> {
 
 /// What a person is called on pages: the first that there is of name, preferred_username, nickname, email.
 pub fn display_name(claims: &Map<String, Value>) -> String {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    ["name", "preferred_username", "nickname", "email"].into_iter().find_map(text).unwrap_or("your account").to_owned()
+    let names = ["name", "preferred_username", "nickname", "email"];
+    names.into_iter().find_map(|name| text_claim(claims, name)).unwrap_or("your account").to_owned()
+}
+
+/// A claim that is a text and not empty.
+pub fn text_claim<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }

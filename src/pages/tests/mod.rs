@@ -2,8 +2,12 @@
 
 mod each_page;
 mod every_page;
+mod texts;
 
-use super::{text::EN, *};
+use super::{
+    text::{ALL, EN, Texts},
+    *,
+};
 
 const SEALED: &str = "sealed-form";
 
@@ -11,7 +15,15 @@ const SEALED: &str = "sealed-form";
 const HOSTILE: &str = "\"'><script>alert(1)</script><b onclick=x style=y id=evil>&amp;";
 
 fn realm(word: &str) -> Realm<'_> {
-    Realm { name: word, logo: Some(word), color: [0x1f, 0x5f, 0x8b], texts: &EN }
+    realm_in(&EN, word)
+}
+
+fn realm_in<'a>(texts: &'static Texts, word: &'a str) -> Realm<'a> {
+    Realm { name: word, logo: Some(word), color: [0x1f, 0x5f, 0x8b], texts }
+}
+
+fn client(word: &str) -> Client<'_> {
+    Client { name: word, publisher: Some(word), logo: Some(word), policy: Some(word), tos: Some(word) }
 }
 
 fn scopes(word: &str) -> [RequestedScope<'_>; 5] {
@@ -29,7 +41,7 @@ fn request<'a>(word: &'a str, scopes: &'a [RequestedScope<'a>]) -> Approval<'a> 
     Approval {
         form: SEALED,
         name: word,
-        client: Client { name: word, publisher: Some(word), logo: Some(word), policy: Some(word), tos: Some(word) },
+        client: client(word),
         user_code: "BCDF-GHJK",
         scopes,
         requested_at: 1_795_347_727,
@@ -41,31 +53,55 @@ fn request<'a>(word: &'a str, scopes: &'a [RequestedScope<'a>]) -> Approval<'a> 
     }
 }
 
-/// Each page in each state, with `word` wherever a word comes from outside.
-fn pages(word: &str) -> Vec<(&'static str, String)> {
-    let pages = [sign_in_pages(word), device_pages(word), other_pages(word)].concat();
-    pages.into_iter().map(|(name, html)| (name, html.into_string())).collect()
+fn question<'a>(word: &'a str, scopes: &'a [RequestedScope<'a>], claims: &'a [&'a str]) -> Consent<'a> {
+    Consent {
+        form: SEALED,
+        name: word,
+        client: client(word),
+        scopes,
+        claims,
+        destination: word,
+        switch: "/login?step=x",
+        error: None,
+    }
 }
 
-fn sign_in_pages(word: &str) -> Vec<(&'static str, Html)> {
-    let page = |model| login(&realm(word), &model);
+/// Each page in each state in each language, with `word` wherever a word comes from outside.
+fn all_pages(word: &str) -> Vec<(String, String)> {
+    let named = |texts: &'static Texts| {
+        pages_in(texts, word).into_iter().map(|(name, html)| (format!("{name} ({})", texts.lang()), html))
+    };
+    ALL.into_iter().flat_map(named).collect()
+}
+
+/// Each page in each state in one language.
+fn pages_in(texts: &'static Texts, word: &str) -> Vec<(&'static str, String)> {
+    let realm = &realm_in(texts, word);
+    let pages = [sign_in_pages(realm, word), device_pages(realm, word), app_pages(realm, word), other_pages(realm, word)];
+    pages.concat().into_iter().map(|(name, html)| (name, html.into_string())).collect()
+}
+
+fn sign_in_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
+    let page = |model| login(realm, &model);
     let usual = Login { form: SEALED, login: word, cancel: true, ..Login::default() };
     let failed = |error| page(Login { error: Some(error), ..usual });
     vec![
         ("login", page(Login { form: SEALED, ..Login::default() })),
         ("login, device", page(Login { purpose: Purpose::Device, ..usual })),
         ("login, again", page(Login { again: true, ..usual })),
+        ("login, client", page(Login { purpose: Purpose::Client, client: Some(client(word)), ..usual })),
+        ("login, client, again", page(Login { purpose: Purpose::Client, client: Some(client(word)), again: true, ..usual })),
         ("login, wrong", failed(LoginError::Wrong)),
         ("login, throttled", failed(LoginError::Throttled { minutes: 3 })),
         ("login, expired", failed(LoginError::Expired)),
     ]
 }
 
-fn device_pages(word: &str) -> Vec<(&'static str, Html)> {
-    let entry = |model| code_entry(&realm(word), &model);
+fn device_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
+    let entry = |model| code_entry(realm, &model);
     let usual = CodeEntry { form: SEALED, name: word, code: word, ..CodeEntry::default() };
     let failed = |error| entry(CodeEntry { error: Some(error), ..usual });
-    let question = |model| approval(&realm(word), &model);
+    let asked = |model| approval(realm, &model);
     let scopes = scopes(word);
     let request = request(word, &scopes);
     let little = Approval {
@@ -82,36 +118,62 @@ fn device_pages(word: &str) -> Vec<(&'static str, Html)> {
         ("code, not found", failed(CodeError::NotFound)),
         ("code, throttled", failed(CodeError::Throttled { minutes: 1 })),
         ("code, expired", failed(CodeError::Expired)),
-        ("approval", question(request)),
-        ("approval, unconfirmed", question(Approval { error: Some(ApprovalError::Unconfirmed), ..request })),
-        ("approval, nothing chosen", question(Approval { error: Some(ApprovalError::NothingChosen), ..request })),
-        ("approval, little known", question(little)),
-        ("allowed", allowed(&realm(word), &Allowed { form: SEALED, client_name: word })),
-        ("denied", denied(&realm(word))),
-        ("undone", undone(&realm(word))),
+        ("approval", asked(request)),
+        ("approval, unconfirmed", asked(Approval { error: Some(ApprovalError::Unconfirmed), ..request })),
+        ("approval, nothing chosen", asked(Approval { error: Some(ApprovalError::NothingChosen), ..request })),
+        ("approval, little known", asked(little)),
+        ("allowed", allowed(realm, &Allowed { form: SEALED, client_name: word })),
+        ("denied", denied(realm)),
+        ("undone", undone(realm)),
     ]
 }
 
-fn other_pages(word: &str) -> Vec<(&'static str, Html)> {
-    let realm = &realm(word);
-    let leave = Logout { form: SEALED, name: word, expired: false };
+fn app_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
+    let account = Account { id: word, name: word, detail: Some(word), signed_out: false };
+    let known = [account, Account { signed_out: true, ..account }, Account { detail: None, ..account }];
+    let choice = Accounts { form: SEALED, client: client(word), accounts: &known };
+    let (scopes, claims) = (scopes(word), ["email", "birthdate", word]);
+    let usual = question(word, &scopes, &claims);
+    let little = Consent { client: Client { name: word, ..Client::default() }, scopes: &[], claims: &[], ..usual };
+    let failed = |error| consent(realm, &Consent { error: Some(error), ..usual });
     vec![
-        ("home", home(realm, &Home { name: Some(word), devices: &[] })),
+        ("accounts", accounts(realm, &choice)),
         (
-            "home, with a device",
-            home(realm, &Home { name: Some(word), devices: &[Device { name: word, form: SEALED, ..Device::default() }] }),
+            "accounts, none",
+            accounts(realm, &Accounts { client: Client { name: word, ..Client::default() }, accounts: &[], ..choice }),
         ),
+        ("consent", consent(realm, &usual)),
+        ("consent, little known", consent(realm, &little)),
+        ("consent, nothing chosen", failed(ConsentError::NothingChosen)),
+        ("consent, expired", failed(ConsentError::Expired)),
+        ("form post", form_post(realm, &FormPost { action: word, fields: &[("code", word), (word, "x")], client_name: word })),
+    ]
+}
+
+fn other_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
+    let device = Device { name: word, form: SEALED, ..Device::default() };
+    let used_app = App { name: word, logo: Some(word), since: 86_400, used_at: Some(1_795_347_727), form: SEALED };
+    let new_app = App { logo: None, used_at: None, ..used_app };
+    let wrong = ErrorPage { status: 400, request_id: word, code: None, description: None };
+    let leave = Logout { form: SEALED, name: word, expired: false, client: None };
+    vec![
+        ("home", home(realm, &Home { name: Some(word), ..Home::default() })),
+        ("home, with a device", home(realm, &Home { name: Some(word), devices: &[device], ..Home::default() })),
+        ("home, with apps", home(realm, &Home { name: Some(word), apps: &[used_app, new_app], ..Home::default() })),
+        ("home, with a device and apps", home(realm, &Home { name: Some(word), devices: &[device], apps: &[used_app, new_app] })),
         ("home, signed out", home(realm, &Home::default())),
         ("logout", logout(realm, &leave)),
+        ("logout, client", logout(realm, &Logout { client: Some(client(word)), ..leave })),
         ("logout, expired", logout(realm, &Logout { expired: true, ..leave })),
         ("signed out", signed_out(realm, &SignedOut { everywhere: false })),
         ("signed out, everywhere", signed_out(realm, &SignedOut { everywhere: true })),
-        ("error", error(realm, &ErrorPage { status: 400, request_id: word })),
+        ("error", error(realm, &wrong)),
+        ("error, in detail", error(realm, &ErrorPage { code: Some(word), description: Some(word), ..wrong })),
     ]
 }
 
 fn page(name: &str) -> String {
-    let (_, html) = pages("Ada").into_iter().find(|(page, _)| *page == name).unwrap();
+    let (_, html) = pages_in(&EN, "Ada").into_iter().find(|(page, _)| *page == name).unwrap();
     html
 }
 

@@ -92,7 +92,7 @@ async fn browser_and_session_change_at_sign_in() {
     let ring = ring(fixture).await;
     let sealer = Sealer { ring: &ring, issuer: &fixture.a, epoch: 1 };
     let open = |text: &str| sealer.open::<SessionCookie>(text).unwrap();
-    assert_ne!(open(&session).session, open(&cookie(&victim, "session")).session);
+    assert_ne!(open(&session).current.session, open(&cookie(&victim, "session")).current.session);
     // A second post of the same form is another browser's by now.
     assert_eq!(victim.post("/login", &fields).await.status, 400);
 

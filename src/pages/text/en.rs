@@ -1,185 +1,14 @@
-//! All words that a person reads, one constant per language.
-//!
-//! Whole sentences, so that each language orders its own; numbers come in through functions, which
-//! know the plural. Where a name follows, it stands at the end ("Signed in as").
+//! The English words.
 
-/// The words of all pages in one language.
-pub struct Texts {
-    pub(super) lang: &'static str,
-    /// Said first in the title of a page that tells of a mistake.
-    pub(super) mistake: &'static str,
-    pub(super) footer: &'static str,
-    /// The sealed form was too old.
-    pub(super) expired: &'static str,
-    /// Too many attempts: minutes to wait, at least 1.
-    pub(super) throttled: fn(u64) -> String,
-    pub(super) signed_in_as: &'static str,
-    pub(super) not_you: &'static str,
-    pub(super) sign_out: &'static str,
-    pub(super) to_start: &'static str,
-    pub(super) new_tab: &'static str,
-    pub(super) home: HomeTexts,
-    pub(super) login: LoginTexts,
-    pub(super) code: CodeTexts,
-    pub(super) approval: ApprovalTexts,
-    pub(super) allowed: AllowedTexts,
-    pub(super) denied: DeniedTexts,
-    pub(super) undone: UndoneTexts,
-    pub(super) logout: LogoutTexts,
-    pub(super) signed_out: SignedOutTexts,
-    pub(super) error: ErrorTexts,
-    pub(super) scopes: ScopeTexts,
-}
-
-pub(super) struct HomeTexts {
-    pub(super) signed_in: &'static str,
-    pub(super) welcome: &'static str,
-    pub(super) lede: &'static str,
-    pub(super) connect: &'static str,
-    pub(super) sign_in: &'static str,
-    pub(super) devices: &'static str,
-    pub(super) allowed_on: &'static str,
-    pub(super) used_on: &'static str,
-    pub(super) end: &'static str,
-}
-
-pub(super) struct LoginTexts {
-    pub(super) heading: &'static str,
-    pub(super) for_account: &'static str,
-    pub(super) for_device: &'static str,
-    pub(super) again: &'static str,
-    pub(super) name: &'static str,
-    pub(super) password: &'static str,
-    pub(super) submit: &'static str,
-    pub(super) cancel: &'static str,
-    pub(super) wrong: &'static str,
-}
-
-pub(super) struct CodeTexts {
-    pub(super) heading: &'static str,
-    pub(super) lede: &'static str,
-    pub(super) label: &'static str,
-    pub(super) hint: &'static str,
-    pub(super) caution: &'static str,
-    pub(super) lede_prefilled: &'static str,
-    pub(super) caution_prefilled: &'static str,
-    pub(super) submit: &'static str,
-    pub(super) not_found: &'static str,
-}
-
-pub(super) struct ApprovalTexts {
-    pub(super) heading: &'static str,
-    pub(super) lede: &'static str,
-    pub(super) publisher: &'static str,
-    pub(super) compare: &'static str,
-    pub(super) device: &'static str,
-    pub(super) you: &'static str,
-    pub(super) place: &'static str,
-    pub(super) unknown_place: &'static str,
-    pub(super) started: &'static str,
-    /// Minutes since the device asked.
-    pub(super) ago: fn(u64) -> String,
-    pub(super) account: &'static str,
-    pub(super) estimated: &'static str,
-    pub(super) differ: &'static str,
-    pub(super) asks: &'static str,
-    pub(super) always: &'static str,
-    pub(super) caution: &'static str,
-    pub(super) confirm: &'static str,
-    pub(super) unconfirmed: &'static str,
-    pub(super) nothing_chosen: &'static str,
-    pub(super) allow: &'static str,
-    pub(super) deny: &'static str,
-    pub(super) policy: &'static str,
-    pub(super) tos: &'static str,
-}
-
-pub(super) struct AllowedTexts {
-    pub(super) heading: &'static str,
-    pub(super) connected: &'static str,
-    pub(super) next: &'static str,
-    pub(super) later: &'static str,
-    pub(super) undo_lede: &'static str,
-    pub(super) undo: &'static str,
-}
-
-pub(super) struct DeniedTexts {
-    pub(super) heading: &'static str,
-    pub(super) next: &'static str,
-    pub(super) stranger: &'static str,
-    pub(super) again: &'static str,
-}
-
-pub(super) struct UndoneTexts {
-    pub(super) heading: &'static str,
-    pub(super) next: &'static str,
-    pub(super) stranger: &'static str,
-}
-
-pub(super) struct LogoutTexts {
-    pub(super) heading: &'static str,
-    pub(super) here: &'static str,
-    pub(super) confirm: &'static str,
-    pub(super) stay: &'static str,
-    pub(super) everywhere_heading: &'static str,
-    pub(super) everywhere: &'static str,
-    pub(super) everywhere_submit: &'static str,
-}
-
-pub(super) struct SignedOutTexts {
-    pub(super) heading: &'static str,
-    pub(super) here: &'static str,
-    pub(super) everywhere: &'static str,
-    pub(super) again: &'static str,
-}
-
-pub(super) struct ErrorTexts {
-    pub(super) heading: &'static str,
-    pub(super) bad_request: &'static str,
-    pub(super) not_found: &'static str,
-    pub(super) wrong_method: &'static str,
-    pub(super) too_large: &'static str,
-    pub(super) too_many: &'static str,
-    pub(super) unavailable: &'static str,
-    pub(super) request_id: &'static str,
-}
-
-/// The standard scopes (`OpenID` Connect Core 1.0, sections 3.1.2.1, 5.4 and 11).
-pub(super) struct ScopeTexts {
-    openid: Scope,
-    profile: Scope,
-    email: Scope,
-    address: Scope,
-    phone: Scope,
-    offline_access: Scope,
-}
-
-/// A scope in words.
-#[derive(Clone, Copy)]
-pub(super) struct Scope {
-    pub(super) title: &'static str,
-    pub(super) description: Option<&'static str>,
-}
-
-impl ScopeTexts {
-    /// The words for a standard scope.
-    pub(super) fn of(&self, name: &str) -> Option<Scope> {
-        match name {
-            "openid" => Some(self.openid),
-            "profile" => Some(self.profile),
-            "email" => Some(self.email),
-            "address" => Some(self.address),
-            "phone" => Some(self.phone),
-            "offline_access" => Some(self.offline_access),
-            _ => None,
-        }
-    }
-}
+use super::{
+    AccountsTexts, AllowedTexts, ApprovalTexts, ClaimTexts, ClientTexts, CodeTexts, ConsentTexts, DeniedTexts, ErrorTexts,
+    FormPostTexts, HomeTexts, LoginTexts, LogoutTexts, PermissionTexts, Scope, ScopeTexts, SignedOutTexts, Texts, UndoneTexts,
+};
 
 /// English.
 pub const EN: Texts = Texts {
     lang: "en",
-    mistake: "Error",
+    mistake: "Error:",
     footer: "Sign-in service of",
     expired: "This page was open too long. Please try again.",
     throttled: |minutes| match minutes {
@@ -189,6 +18,8 @@ pub const EN: Texts = Texts {
     signed_in_as: "Signed in as",
     not_you: "Not you?",
     sign_out: "Sign out",
+    other_account: "Use another account",
+    cancel: "Cancel",
     to_start: "Go to the start page",
     new_tab: "opens in a new tab",
     home: HomeTexts {
@@ -201,7 +32,10 @@ pub const EN: Texts = Texts {
         allowed_on: "Connected on",
         used_on: "last used on",
         end: "Sign out this device",
+        apps: "Your apps",
+        end_app: "Disconnect",
     },
+    client: ClientTexts { continue_to: "to continue to", publisher: "by", policy: "Privacy policy", tos: "Terms of use" },
     login: LoginTexts {
         heading: "Sign in",
         for_account: "Use the account that you were given.",
@@ -210,9 +44,9 @@ pub const EN: Texts = Texts {
         name: "User name",
         password: "Password",
         submit: "Sign in",
-        cancel: "Cancel",
         wrong: "The name or the password is not right.",
     },
+    accounts: AccountsTexts { heading: "Choose an account", signed_out: "Signed out" },
     code: CodeTexts {
         heading: "Connect a device",
         lede: "Your device shows a code. Enter it here.",
@@ -227,10 +61,16 @@ pub const EN: Texts = Texts {
         not_found: "This code does not work. Check it against your device, or start again on the \
                     device to get a new one.",
     },
+    permission: PermissionTexts {
+        asks: "What it asks for",
+        always: "always",
+        nothing_chosen: "Nothing is left to allow. Choose at least one, or choose Deny.",
+        allow: "Allow",
+        deny: "Deny",
+    },
     approval: ApprovalTexts {
         heading: "Connect this device?",
         lede: "This device asks to use your account:",
-        publisher: "by",
         compare: "Your device must show this code",
         device: "The device",
         you: "You",
@@ -246,18 +86,23 @@ pub const EN: Texts = Texts {
         estimated: "Places are estimated from the internet connection.",
         differ: "The device and you seem to be in different places. If the device is not in front \
                  of you, choose Deny.",
-        asks: "What it asks for",
-        always: "always",
         caution: "Nobody from support will ever ask you to do this, or to enter a code that they \
                   send you. If somebody did, choose Deny.",
         confirm: "This is my device and I started this sign-in myself.",
         unconfirmed: "To allow, first tick the box to confirm that this is your device. If it is \
                       not, choose Deny.",
-        nothing_chosen: "Nothing is left to allow. Choose at least one, or choose Deny.",
-        allow: "Allow",
-        deny: "Deny",
-        policy: "Privacy policy",
-        tos: "Terms of use",
+    },
+    consent: ConsentTexts {
+        heading: "Allow access?",
+        lede: "This app asks to use your account:",
+        destination: "You will be sent to",
+        caution: "Only allow this if you know the app and started this yourself.",
+    },
+    form_post: FormPostTexts {
+        heading: "One moment, please",
+        on_the_way: "You are on your way to",
+        without_script: "If nothing happens, choose Continue.",
+        submit: "Continue",
     },
     allowed: AllowedTexts {
         heading: "You can go back to your device",
@@ -286,7 +131,8 @@ pub const EN: Texts = Texts {
     },
     logout: LogoutTexts {
         heading: "Sign out?",
-        here: "You will be signed out in this browser. Your devices stay connected.",
+        asked: "asks you to sign out.",
+        here: "All accounts in this browser will be signed out. Your devices stay connected.",
         confirm: "Sign out",
         stay: "Stay signed in",
         everywhere_heading: "Lost a device, or not sure?",
@@ -310,6 +156,7 @@ pub const EN: Texts = Texts {
         too_many: "There are too many requests right now. Please wait a minute, then try again.",
         unavailable: "This is our fault, not yours. Please try again in a moment.",
         request_id: "If you ask for help, please mention this reference:",
+        details: "Details:",
     },
     scopes: ScopeTexts {
         openid: Scope { title: "Recognise you", description: Some("Know your account when you come back.") },
@@ -321,5 +168,27 @@ pub const EN: Texts = Texts {
             title: "Stay signed in",
             description: Some("Keep working without asking you again, until you sign it out."),
         },
+    },
+    claims: ClaimTexts {
+        sub: "See your account number",
+        name: "See your full name",
+        given_name: "See your first name",
+        family_name: "See your last name",
+        middle_name: "See your middle name",
+        nickname: "See your nickname",
+        preferred_username: "See your user name",
+        profile: "See the address of your profile page",
+        picture: "See your picture",
+        website: "See the address of your website",
+        email: "See your e-mail address",
+        email_verified: "See whether your e-mail address was checked",
+        gender: "See your gender",
+        birthdate: "See your date of birth",
+        zoneinfo: "See your time zone",
+        locale: "See your language and region",
+        phone_number: "See your phone number",
+        phone_number_verified: "See whether your phone number was checked",
+        address: "See your postal address",
+        updated_at: "See when your profile was last changed",
     },
 };

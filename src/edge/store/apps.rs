@@ -1,0 +1,51 @@
+//! The apps that a user lets use the account: one for each client, however many sign-ins there are.
+
+use serde::Deserialize;
+
+use super::{Db, Shards, Statement, consents};
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::Fault;
+use crate::protocol::ids::{OwnedId, UserId};
+use crate::protocol::time::Timestamp;
+
+/// An app, for its user to see.
+#[derive(Clone, Debug, Deserialize)]
+pub struct App {
+    /// Its client.
+    pub client_id: String,
+    /// The client's name.
+    pub name: String,
+    /// The client's logo.
+    pub logo: Option<String>,
+    /// When it was allowed.
+    pub since: Timestamp,
+    /// When it last got tokens on its own.
+    pub used_at: Option<Timestamp>,
+}
+
+/// The apps of a user, by consent and by grants that are alive; at most a hundred.
+pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<App>, Fault> {
+    let sql = "SELECT a.client_id, json_extract(c.metadata, '$.client_name') AS name, json_extract(c.metadata, '$.logo_uri') AS logo, \
+               MIN(a.since) AS since, MAX(a.used_at) AS used_at FROM \
+               (SELECT client_id, given_at AS since, NULL AS used_at FROM consents \
+                WHERE user_id = ?1 AND choice <> '' AND (withdrawn_at IS NULL OR withdrawn_at < given_at) \
+                UNION ALL \
+                SELECT g.client_id, g.approved_at, g.rotated_at FROM grants g JOIN users u ON u.id = g.user_id \
+                WHERE g.user_id = ?1 AND g.grant_type = 'authorization_code' AND g.revoked_at IS NULL AND g.expires_at > ?2 \
+                AND g.approved_at > u.not_before) a \
+               JOIN clients c ON c.id = a.client_id GROUP BY a.client_id ORDER BY name LIMIT 100";
+    Db::new(ctx, Shards::of(session)).run(Statement::new(sql, [user.as_str().into(), ctx.now.into()])).await?.all()
+}
+
+/// Disconnects an app: the consent is taken back, which voids all that was approved for it up to now, and
+/// what is signed in ends.
+pub async fn end(ctx: &Ctx, session: &OwnedId, user: &UserId, client: &str) -> Result<(), Fault> {
+    let key = || [user.as_str().into(), client.into(), ctx.now.into()];
+    let grants = "UPDATE grants SET revoked_at = ?3, revoked_why = 'app disconnected' \
+                  WHERE user_id = ?1 AND client_id = ?2 AND grant_type = 'authorization_code' AND revoked_at IS NULL";
+    let redemptions = "UPDATE redemptions SET revoked_at = ?3, revoked_why = 'app disconnected' \
+                       WHERE user_id = ?1 AND client_id = ?2 AND revoked_at IS NULL AND expires_at > ?3";
+    let statements =
+        [consents::withdraw(user, client, ctx.now), Statement::new(grants, key()), Statement::new(redemptions, key())];
+    Db::new(ctx, Shards::of(session)).batch(statements).await.map(drop)
+}
