@@ -88,8 +88,21 @@ fn inside_the_edge_arrows_point_down() {
     let above_handlers = ["edge::routes", "super::routes", "edge::entry", "super::entry"];
     let above_storage = [&above_handlers[..], &["edge::handlers", "super::handlers", "super::super::handlers"]].concat();
     assert_never("src/edge/handlers", &above_handlers);
-    assert_never("src/edge/store", &[&above_storage[..], &["edge::objects", "edge::crypto", "edge::published"]].concat());
+    assert_never(
+        "src/edge/store",
+        &[&above_storage[..], &["edge::objects", "edge::crypto", "edge::published", "edge::backchannel"]].concat(),
+    );
     assert_never("src/edge/objects", &[&above_storage[..], &["edge::store", "edge::crypto", "edge::published"]].concat());
+    // A logout token is signed when it is sent, so the outbox knows who does that, and nobody else does.
+    for (path, text) in sources("src/edge") {
+        let is_outbox = path.ends_with("objects/outbox.rs");
+        let knows = code(&text).any(|line| line.contains("edge::backchannel") || line.contains("super::backchannel"));
+        assert!(is_outbox || !knows, "{} must not know edge::backchannel", path.display());
+        let above_it = ["super::handlers", "super::objects", "super::store", "edge::handlers", "edge::objects", "edge::store"];
+        let is_below =
+            !path.ends_with("edge/backchannel.rs") || !code(&text).any(|line| above_it.iter().any(|it| line.contains(it)));
+        assert!(is_below, "edge::backchannel signs and posts, and stores nothing");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The room that touches the platform: routes, handlers, D1, KV, Durable Objects, `WebCrypto`, logs.
 //! Rules are in `protocol`; this room asks them.
 
+mod backchannel;
 mod client_keys;
 mod crypto;
 mod ctx;

@@ -83,6 +83,11 @@ impl Client {
         self.is_public() || self.metadata.require_pkce
     }
 
+    /// Whether this is the origin of one of its redirect URIs.
+    pub fn has_origin(&self, origin: &str) -> bool {
+        self.metadata.redirect_uris.iter().any(|uri| uri::origin(uri) == Some(origin))
+    }
+
     /// Whether it is registered for a grant type.
     pub fn may_use(&self, grant_type: &str) -> bool {
         self.metadata.grant_types.iter().any(|g| g == grant_type)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::ids::{OwnedId, UserId};
+use super::logout::LogoutAsked;
 use super::scope::Scope;
 use super::seal::{Sealer, sealed_json};
 use super::secret::{base64url, sha256};
@@ -293,6 +294,9 @@ sealed_json!(EndForm, "end device form");
 pub struct LogoutForm {
     /// Made for.
     pub holder: Holder,
+    /// What a client asked for, if it was a client.
+    #[serde(default)]
+    pub asked: LogoutAsked,
 }
 sealed_json!(LogoutForm, "logout form");
 

@@ -226,7 +226,8 @@ pub async fn consent_to(person: &Person, page: &Answer, choose: impl Fn(&str) ->
 /// The names of what can be unticked on a consent page.
 pub fn optional(page: &Answer) -> Vec<String> {
     let after = |prefix: &'static str| {
-        let names = page.body.split(&format!("name=\"{prefix}.")).skip(1).filter_map(|rest| rest.split('"').next());
+        let before = format!("name=\"{prefix}.");
+        let names = page.body.split(before.as_str()).skip(1).filter_map(|rest| rest.split('"').next());
         names.map(|name| format!("{prefix}.{name}")).collect::<Vec<_>>()
     };
     [after("scope"), after("claim")].concat()

@@ -217,10 +217,16 @@ pub fn page(ctx: &Ctx, status: u16, html: Html, more: &[&str]) -> WireResponse {
 /// The parameters of a posted page form. A request that a browser says comes from another site is
 /// refused before it is looked at.
 pub async fn posted(request: &mut WireRequest) -> Result<Form, Failure> {
-    if request.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
-        return Err(OAuthError::new(Code::InvalidRequest, "the form was sent from another site").into());
-    }
+    from_our_own_page(request)?;
     request.form().await
+}
+
+/// Refuses what a browser says comes from another site.
+pub fn from_our_own_page(request: &WireRequest) -> Result<(), OAuthError> {
+    if request.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err(OAuthError::new(Code::InvalidRequest, "the form was sent from another site"));
+    }
+    Ok(())
 }
 
 /// A sealed form; nothing when it is bogus, "try again" when a newer deployment sealed it.

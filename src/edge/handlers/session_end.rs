@@ -1,13 +1,66 @@
-//! Shim until the branch `logout` is merged.
+//! The end of sessions: clients that want to hear of it are told (OpenID Connect Back-Channel Logout 1.0).
+
+use std::collections::BTreeSet;
+
 use crate::edge::ctx::Ctx;
-use crate::edge::failure::Failure;
-use crate::edge::store::{Db, Shards, sessions};
+use crate::edge::failure::{Failure, Fault};
+use crate::edge::objects::outbox;
+use crate::edge::pairwise;
+use crate::edge::store::sign_outs::{self, Ended, Listener};
+use crate::protocol::ids::UserId;
+use crate::protocol::outbox::Delivery;
 use crate::protocol::session::SessionKey;
 
-/// Ends sessions.
-pub async fn end(ctx: &Ctx, ended: &[SessionKey]) -> Result<(), Failure> {
-    for key in ended {
-        Db::new(ctx, Shards::of(&key.session)).run(sessions::delete(key)).await?;
+/// Ends these sessions.
+pub async fn end(ctx: &Ctx, sessions: &[SessionKey]) -> Result<(), Failure> {
+    commit(ctx, &by_user(sessions, None)).await
+}
+
+/// Ends these sessions of a browser, and for one of their users all others too, with all that this user
+/// approved up to now, devices included.
+pub async fn end_everywhere(ctx: &Ctx, user: &UserId, sessions: &[SessionKey]) -> Result<(), Failure> {
+    commit(ctx, &by_user(sessions, Some(user))).await
+}
+
+/// First the telling is put down, then the sessions end: a failure of the former leaves all as it was, and
+/// one of the latter has told clients too early, who then find the session alive. Who got something from a
+/// session in between is told after it.
+async fn commit(ctx: &Ctx, ended: &[Ended]) -> Result<(), Failure> {
+    let mut deliveries = Vec::new();
+    for ended in ended {
+        deliveries.extend(told(ctx, ended, sign_outs::listeners(ctx, ended).await?).await?);
     }
-    Ok(())
+    let told_before: BTreeSet<String> = deliveries.iter().map(|delivery| delivery.id.clone()).collect();
+    outbox::enqueue(ctx, deliveries).await?;
+    let mut late = Vec::new();
+    for ended in ended {
+        late.extend(told(ctx, ended, sign_outs::end(ctx, ended).await?).await?);
+    }
+    late.retain(|delivery| !told_before.contains(&delivery.id));
+    Ok(outbox::enqueue(ctx, late).await?)
+}
+
+/// What listeners are told.
+async fn told(ctx: &Ctx, ended: &Ended, listeners: Vec<Listener>) -> Result<Vec<Delivery>, Fault> {
+    let mut deliveries = Vec::with_capacity(listeners.len());
+    for Listener { client, sid } in listeners {
+        if let Some(url) = &client.metadata.backchannel_logout_uri {
+            let sub = pairwise::subject(ctx, &client, &ended.user).await?;
+            deliveries.push(Delivery::new(url, &client.id, &sub, &sid, client.metadata.id_token_alg(), ctx.now));
+        }
+    }
+    Ok(deliveries)
+}
+
+fn by_user(sessions: &[SessionKey], everywhere: Option<&UserId>) -> Vec<Ended> {
+    let mut ended: Vec<Ended> = Vec::new();
+    for SessionKey { user, session } in sessions {
+        if let Some(ended) = ended.iter_mut().find(|ended| ended.user == *user) {
+            ended.sessions.push(session.clone());
+        } else {
+            let sessions = vec![session.clone()];
+            ended.push(Ended { user: user.clone(), sessions, everywhere: everywhere == Some(user) });
+        }
+    }
+    ended
 }

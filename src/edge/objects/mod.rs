@@ -2,6 +2,7 @@
 //! asks a pure `step`, saves and answers.
 
 pub mod device_flow;
+pub mod outbox;
 pub mod replay;
 pub mod throttle;
 

@@ -15,6 +15,7 @@ pub mod redemptions;
 pub mod registrations;
 pub mod secrets;
 pub mod sessions;
+pub mod sign_outs;
 pub mod signing_keys;
 pub mod users;
 

@@ -6,6 +6,7 @@ use super::{Db, Rows, Shards, Statement, consents, from_json, to_json, users};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
 use crate::protocol::consent::Choice;
+use crate::protocol::ids::{OwnedId, UserId};
 use crate::protocol::session::{Session, SessionKey};
 use crate::protocol::time::{Seconds, Timestamp};
 
@@ -120,8 +121,14 @@ pub fn delete(key: &SessionKey) -> Statement {
     Statement::new("DELETE FROM sessions WHERE user_id = ?1 AND id = ?2", [key.user.as_str().into(), (&key.session).into()])
 }
 
+/// Ends some sessions of a user.
+pub fn delete_these(user: &UserId, ids: &[OwnedId]) -> Statement {
+    let sql = "DELETE FROM sessions WHERE user_id = ?1 AND id IN (SELECT value FROM json_each(?2))";
+    Statement::new(sql, [user.as_str().into(), to_json(&ids).into()])
+}
+
 /// Ends all sessions of a user.
-pub fn delete_all(user: &crate::protocol::ids::UserId) -> Statement {
+pub fn delete_all(user: &UserId) -> Statement {
     Statement::new("DELETE FROM sessions WHERE user_id = ?1", [user.as_str().into()])
 }
 

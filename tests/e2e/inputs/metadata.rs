@@ -1,6 +1,6 @@
 //! The public documents, and paths that lead nowhere.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Alone;
 use crate::harness::Fixture;
