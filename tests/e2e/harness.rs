@@ -223,7 +223,7 @@ impl Fixture {
         for table in ["users", "logins", "clients", "sessions", "grants", "consents", "signing_keys"] {
             stored.extend(self.d1(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]).await);
         }
-        for class in ["DeviceFlow", "Throttle"] {
+        for class in ["DeviceFlow", "Throttle", "Outbox"] {
             let mut ids = self.objects(class).await;
             ids.sort();
             for id in ids {
