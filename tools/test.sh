@@ -26,14 +26,15 @@ step() {
 bash tools/setup.sh "$([ "${1:-}" = lint ] || echo browser)" || { failed=1; finish; exit 1; }
 
 native=(--no-default-features --features seed)
+examples=(--example device --example portal --example resource-server)
 step "formatting" cargo fmt --check || true
 step "clippy, native" cargo clippy --quiet "${native[@]}" --all-targets -- -D warnings || true
 step "clippy, Wasm" cargo clippy --quiet --target wasm32-unknown-unknown --lib -- -D warnings || true
 [ "${1:-}" != lint ] || { finish; exit; }
 
-step "rings 1 and 2: rules, vectors, shape" cargo test "${native[@]}" --lib --bins --example device --test arch --test protocol || true
-# The last ring runs the built Worker, the seed tool and the example program.
+step "rings 1 and 2: rules, vectors, shape" cargo test "${native[@]}" --lib --bins "${examples[@]}" --test arch --test protocol || true
+# The last ring runs the built Worker, the seed tool and the example programs.
 step "the Worker" make --no-print-directory build &&
-  step "the seed tool and the example" cargo build "${native[@]}" --bin latchkey-seed --example device &&
+  step "the seed tool and the examples" cargo build "${native[@]}" --bin latchkey-seed "${examples[@]}" &&
   step "ring 3: the real Worker" cargo test "${native[@]}" --test e2e || true
 finish

@@ -18,7 +18,7 @@ use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
 use crate::protocol::client::Client;
-use crate::protocol::jose::{self, Alg, Typ, UntrustedJwt};
+use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
 use crate::protocol::keys::{Chore, KeyRecord, Schedule, WrappedKey, chores, jwks, public_members, signer, thumbprint};
 use crate::protocol::seal::{OpenError, Sealer};
 use crate::protocol::time::{Seconds, Timestamp};
@@ -100,29 +100,55 @@ impl Signer {
 
 /// The claims of a token of ours that is of this type, signed by a published key and in time.
 pub async fn verified<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<T>, Fault> {
+    let attested = attested(ctx, text, typ, |record| record.schedule.is_published(ctx.now)).await?;
+    Ok(attested.and_then(|(token, witness)| token.claims(&witness, ctx.now)))
+}
+
+/// The claims of a token of ours of this type and when it ends or ended, by any key that is still known: for
+/// an ID token that comes back as a hint.
+pub async fn verified_at_any_time<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<(T, Timestamp)>, Fault> {
+    let attested = attested(ctx, text, typ, |_| true).await?;
+    Ok(attested.and_then(|(token, witness)| token.claims_at_any_time(&witness)))
+}
+
+/// A token that one of our keys signed, of those that `may` have.
+async fn attested<'a>(
+    ctx: &Ctx,
+    text: &'a str,
+    typ: Typ,
+    may: impl Fn(&KeyRecord) -> bool,
+) -> Result<Option<(UntrustedJwt<'a>, SignatureWitness)>, Fault> {
     let Some(token) = UntrustedJwt::parse(text, typ) else {
         return Ok(None);
     };
     let rows = rows(ctx).await?;
-    let row = rows
-        .iter()
-        .find(|row| row.record.kid == token.kid && row.record.alg == token.alg && row.record.schedule.is_published(ctx.now));
+    let row = rows.iter().find(|row| row.record.kid == token.kid && row.record.alg == token.alg && may(&row.record));
     let Some(row) = row else {
         return Ok(None);
     };
     let key = imported(&row.record, Use::Verify, &row.record.public_jwk).await?;
-    let message = Uint8Array::from(token.message());
-    let signature = Uint8Array::from(token.signature().as_slice());
-    let promise = subtle()?
-        .verify_with_object_and_buffer_source_and_buffer_source(&parameters(token.alg), &key, &signature, &message)
-        .map_err(|error| fault(&error))?;
-    let is_verified = JsFuture::from(promise).await.map_err(|error| fault(&error))?.is_truthy();
-    Ok(token.attest(is_verified).and_then(|witness| token.claims(&witness, ctx.now)))
+    let is_verified = verify(token.alg, &key, token.message(), &token.signature()).await?;
+    Ok(token.attest(is_verified).map(|witness| (token, witness)))
 }
 
-/// Shim until the branch `keys` is merged.
-pub async fn verified_at_any_time<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<(T, Timestamp)>, Fault> {
-    Ok(verified(ctx, text, typ).await?.map(|claims| (claims, ctx.now)))
+/// Whether the holder of a public key of somebody else signed this. A key that cannot be imported signed nothing.
+pub async fn is_signed_by(jwk: &Value, alg: Alg, message: &[u8], signature: &[u8]) -> Result<bool, Fault> {
+    match import(jwk, alg, "verify").await {
+        Ok(key) => verify(alg, &key, message, signature).await,
+        Err(_) => Ok(false),
+    }
+}
+
+async fn verify(alg: Alg, key: &CryptoKey, message: &[u8], signature: &[u8]) -> Result<bool, Fault> {
+    // Of a length that cannot be: some algorithms throw then, and that is not our fault.
+    if !alg.takes_signature_of(signature.len()) {
+        return Ok(false);
+    }
+    let (message, signature) = (Uint8Array::from(message), Uint8Array::from(signature));
+    let promise = subtle()?
+        .verify_with_object_and_buffer_source_and_buffer_source(&parameters(alg), key, &signature, &message)
+        .map_err(|error| fault(&error))?;
+    Ok(JsFuture::from(promise).await.map_err(|error| fault(&error))?.is_truthy())
 }
 
 /// Makes sure that there are keys, read within `KEY_CACHE`; the first are made here.
@@ -239,14 +265,17 @@ async fn imported(record: &KeyRecord, usage: Use, jwk: &Value) -> Result<CryptoK
     if let Some(key) = remembered(&record.kid, usage) {
         return Ok(key);
     }
-    let jwk = js_sys::JSON::parse(&without_usage(jwk).to_string()).map_err(|error| fault(&error))?;
-    let usages = js::strings(&[if usage == Use::Sign { "sign" } else { "verify" }]);
-    let promise = subtle()?
-        .import_key_with_object("jwk", jwk.unchecked_ref(), &parameters(record.alg), false, &usages)
-        .map_err(|error| fault(&error))?;
-    let key: CryptoKey = JsFuture::from(promise).await.map_err(|error| fault(&error))?.unchecked_into();
+    let key = import(jwk, record.alg, if usage == Use::Sign { "sign" } else { "verify" }).await?;
     IMPORTED.with_borrow_mut(|imported| imported.insert((record.kid.clone(), usage), key.clone()));
     Ok(key)
+}
+
+async fn import(jwk: &Value, alg: Alg, usage: &str) -> Result<CryptoKey, Fault> {
+    let jwk = js_sys::JSON::parse(&without_usage(jwk).to_string()).map_err(|error| fault(&error))?;
+    let promise = subtle()?
+        .import_key_with_object("jwk", jwk.unchecked_ref(), &parameters(alg), false, &js::strings(&[usage]))
+        .map_err(|error| fault(&error))?;
+    Ok(JsFuture::from(promise).await.map_err(|error| fault(&error))?.unchecked_into())
 }
 
 /// A JWK without members that would restrict what it may be imported for.

@@ -26,6 +26,8 @@ pub struct Ctx {
     pub config: Rc<Config>,
     /// When it began.
     pub now: Timestamp,
+    /// Network that the request came from (`WireRequest::network`); empty for a cron run.
+    pub network: String,
     /// Names it in logs and error answers.
     pub request_id: String,
     /// What it costs.
@@ -38,7 +40,7 @@ impl Ctx {
     /// Sets it up; without a good configuration nothing is served.
     pub fn new(env: Env, meter: Rc<Meter>, request_id: String) -> Result<Self, Fault> {
         let config = config(&env)?;
-        Ok(Self { config, now: now(), request_id, meter, env })
+        Ok(Self { config, now: now(), network: String::new(), request_id, meter, env })
     }
 }
 

@@ -11,6 +11,7 @@ use super::failure::{Failure, Fault};
 use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
 use super::routes::{self, Route};
+use super::salts;
 use super::store::{Db, Rows, Shards, grants, pushed_requests, redemptions, sessions, signing_keys};
 use crate::protocol::time::Seconds;
 
@@ -40,7 +41,10 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
     let mut request = WireRequest::new(request);
     let mut line = Line { route: Route::of(&request.path).name(), method: known_method(&request.method), ..Line::default() };
     let response = match Ctx::new(env, Rc::clone(&meter), request_id.clone()) {
-        Ok(ctx) => routes::answer(&ctx, &mut request, &mut line).await,
+        Ok(ctx) => {
+            let ctx = Ctx { network: request.network(), ..ctx };
+            routes::answer(&ctx, &mut request, &mut line).await
+        }
         Err(fault) => unconfigured(fault, &request_id, &mut line),
     };
     // In every answer, so that whoever reports one names its line in the log.
@@ -67,6 +71,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 
 async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     let maintained = crypto::maintain(ctx).await;
+    let maintained = salts::maintain(ctx).await.and(maintained);
     if cron == PURGE_CRON {
         purge(ctx).await?;
     }

@@ -65,12 +65,23 @@ impl WireRequest {
 
     /// The body's parameters: at most 64 KiB of `application/x-www-form-urlencoded`.
     pub async fn form(&mut self) -> Result<Form, Failure> {
-        let content_type = self.header("content-type").unwrap_or_default();
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if !self.has_type("application/x-www-form-urlencoded") {
             return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/x-www-form-urlencoded").into());
         }
         Ok(Form::parse(&self.body().await?)?)
+    }
+
+    /// The body: at most 64 KiB of `application/json`.
+    pub async fn json(&mut self) -> Result<Vec<u8>, Failure> {
+        if !self.has_type("application/json") {
+            return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/json").into());
+        }
+        self.body().await
+    }
+
+    fn has_type(&self, media_type: &str) -> bool {
+        let content_type = self.header("content-type").unwrap_or_default();
+        content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
     }
 
     /// The body, refused before it is read when it says that it is too large, and while it is read
@@ -186,7 +197,7 @@ impl WireResponse {
     /// The peer's error as JSON (RFC 6749 5.2), with the request id.
     pub fn error(error: &OAuthError, request_id: &str) -> Self {
         let (code, status, _) = error.code.row();
-        let body = serde_json::json!({ "error": code, "error_description": error.description, "request_id": request_id });
+        let body = serde_json::json!({ "error": code, "error_description": error.told(), "request_id": request_id });
         Self::json(status, &body).retry_after(error)
     }
 

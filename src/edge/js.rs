@@ -58,6 +58,11 @@ pub async fn read(stream: &ReadableStream, most: usize) -> Result<Option<Vec<u8>
     }
 }
 
+/// Waits for so many milliseconds.
+pub async fn sleep(millis: u32) {
+    worker::Delay::from(std::time::Duration::from_millis(u64::from(millis))).await;
+}
+
 /// What a thrown value says.
 pub fn message(error: &JsValue) -> String {
     Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string()).unwrap_or_else(|| format!("{error:?}"))

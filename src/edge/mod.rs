@@ -2,6 +2,7 @@
 //! Rules are in `protocol`; this room asks them.
 
 mod backchannel;
+mod client_keys;
 mod crypto;
 mod ctx;
 mod entry;
@@ -15,4 +16,5 @@ mod outbound;
 mod pairwise;
 mod published;
 mod routes;
+mod salts;
 mod store;

@@ -44,31 +44,47 @@ impl Refused {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Forbidden(why) => why,
-            Self::Timeout => "timed out",
-            Self::TooLarge => "answered too much",
-            Self::Redirect => "answered with a redirect",
-            Self::Status(_) => "answered with another status than 200",
-            Self::Unreachable => "unreachable",
+            Self::Timeout => "the other server timed out",
+            Self::TooLarge => "the other server answered too much",
+            Self::Redirect => "the other server answered with a redirect",
+            Self::Status(_) => "the other server answered with another status than 200",
+            Self::Unreachable => "the other server is unreachable",
         }
     }
 }
 
+/// What a URL answers with 200.
+pub struct Document {
+    /// The body.
+    pub body: Vec<u8>,
+    /// `Content-Type`; empty when there is none.
+    pub content_type: String,
+    /// `Cache-Control`; empty when there is none.
+    pub cache_control: String,
+}
+
 /// The body of what a URL answers with 200, at most `most` bytes of it. `accept` is the media type asked for.
 pub async fn get(ctx: &Ctx, url: &str, accept: &str, most: usize) -> Result<Vec<u8>, Refused> {
+    Ok(document(ctx, url, accept, most).await?.body)
+}
+
+/// The same with what the headers say about it.
+pub async fn document(ctx: &Ctx, url: &str, accept: &str, most: usize) -> Result<Document, Refused> {
     let response = send(ctx, url, "GET", &[("accept", accept)], None).await?;
     if response.status() != 200 {
         discard(&response);
         return Err(Refused::Status(response.status()));
     }
-    let length = response.headers().get("content-length").ok().flatten().and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > most) {
+    let header = |name: &str| response.headers().get(name).ok().flatten().unwrap_or_default();
+    if header("content-length").parse::<usize>().is_ok_and(|length| length > most) {
         discard(&response);
         return Err(Refused::TooLarge);
     }
-    let Some(stream) = response.body() else {
-        return Ok(Vec::new());
+    let body = match response.body() {
+        Some(stream) => js::read(&stream, most).await.map_err(|error| refused(&error))?.ok_or(Refused::TooLarge)?,
+        None => Vec::new(),
     };
-    js::read(&stream, most).await.map_err(|error| refused(&error))?.ok_or(Refused::TooLarge)
+    Ok(Document { body, content_type: header("content-type"), cache_control: header("cache-control") })
 }
 
 /// Posts a form; the status that was answered, which is never a redirect's. The body is not read.

@@ -1,11 +1,16 @@
-//! Shim until the branch `keys` is merged.
-use crate::edge::ctx::Ctx;
-use crate::edge::failure::Fault;
+//! The subject that a client sees of a user: OpenID Connect Core 8.
+
+use super::ctx::Ctx;
+use super::failure::Fault;
+use super::salts::{Purpose, salt};
 use crate::protocol::client::Client;
 use crate::protocol::ids::UserId;
+use crate::protocol::pairwise;
 
-/// The subject of a user at a client.
-#[expect(clippy::unused_async, reason = "shim")]
-pub async fn subject(_ctx: &Ctx, _client: &Client, user: &UserId) -> Result<String, Fault> {
-    Ok(user.as_str().to_owned())
+/// `sub` of this user for this client.
+pub async fn subject(ctx: &Ctx, client: &Client, user: &UserId) -> Result<String, Fault> {
+    if !pairwise::is_pairwise(client) {
+        return Ok(user.as_str().to_owned());
+    }
+    Ok(pairwise::subject(&salt(ctx, Purpose::Pairwise).await?, client, user))
 }

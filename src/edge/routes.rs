@@ -5,10 +5,11 @@ use super::failure::Failure;
 use super::handlers::{
     accounts, answer, authorize,
     browser::{self, Browser},
-    consent, device_authorization, device_page, home, login, logout, metadata, par, revoke, style, token, userinfo,
+    consent, device_authorization, device_page, home, login, logout, metadata, par, register, revoke, style, token, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
+use super::store::clients;
 use crate::pages;
 use crate::protocol::error::{Code, OAuthError};
 
@@ -43,6 +44,10 @@ pub enum Route {
     Revoke,
     /// Userinfo endpoint.
     Userinfo,
+    /// Client registration endpoint (RFC 7591).
+    Register,
+    /// Client configuration endpoint of one client (RFC 7592).
+    Registration,
     /// QR code of a user code.
     Qr,
     /// Start page.
@@ -83,6 +88,8 @@ impl Route {
             "/token" => Self::Token,
             "/revoke" => Self::Revoke,
             "/userinfo" => Self::Userinfo,
+            "/register" => Self::Register,
+            _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
             "/" => Self::Home,
             "/login" => Self::Login,
@@ -113,6 +120,8 @@ impl Route {
             Self::Token => "token",
             Self::Revoke => "revoke",
             Self::Userinfo => "userinfo",
+            Self::Register => "register",
+            Self::Registration => "register/client",
             Self::Qr => "device/qr",
             Self::Home => "home",
             Self::Login => "login",
@@ -132,19 +141,25 @@ impl Route {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
             Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
             Self::DeviceAuthorization
-            | Self::Token
             | Self::Par
-            | Self::Revoke
+            | Self::Register
             | Self::Approve
             | Self::Undo
             | Self::EndDevice
             | Self::EndApp => &["POST"],
-            Self::Userinfo => &["GET", "POST"],
+            Self::Registration => &["GET", "PUT", "DELETE"],
+            Self::Token | Self::Revoke => &["POST", "OPTIONS"],
+            Self::Userinfo => &["GET", "POST", "OPTIONS"],
             Self::Authorize | Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => {
                 &["GET", "HEAD", "POST"]
             }
             Self::Unknown => &[],
         }
+    }
+
+    /// Whether scripts of a client's own pages may call it.
+    const fn is_for_scripts(self) -> bool {
+        matches!(self, Self::Token | Self::Revoke | Self::Userinfo)
     }
 
     /// Whether people look at it.
@@ -172,6 +187,7 @@ pub async fn answer(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Wi
     let route = Route::of(&request.path);
     let outcome = dispatch(ctx, route, request, line).await;
     let response = outcome.unwrap_or_else(|failure| failed(ctx, route, request, failure, line));
+    let response = if route.is_for_scripts() { for_scripts(ctx, request, line, response).await } else { response };
     if request.method == "HEAD" { response.without_body() } else { response }
 }
 
@@ -185,6 +201,7 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
     let is_post = request.method == "POST";
     match route {
         Route::Metadata | Route::Jwks if request.method == "OPTIONS" => Ok(preflight()),
+        Route::Token | Route::Revoke | Route::Userinfo if request.method == "OPTIONS" => Ok(script_preflight(request)),
         Route::Metadata => Ok(metadata::document(ctx, request)),
         Route::Jwks => metadata::jwks(ctx, request).await,
         Route::Health => metadata::health(ctx).await,
@@ -202,6 +219,8 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Token => token::token(ctx, request, line).await,
         Route::Revoke => revoke::revoke(ctx, request, line).await,
         Route::Userinfo => userinfo::info(ctx, request, line).await,
+        Route::Register => register::create(ctx, request, line).await,
+        Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),
         Route::Home => home::home(ctx, request).await,
         Route::Login if is_post => login::submit(ctx, request, line).await,
@@ -223,6 +242,37 @@ fn preflight() -> WireResponse {
         .for_all_origins()
         .header("access-control-allow-methods", "GET, HEAD")
         .header("access-control-max-age", "86400")
+}
+
+/// A script may ask whether it may call. Which client it is of is not known yet, so any may; who may read the
+/// answer is decided with it. Never with credentials: no cookie of ours is of use there.
+fn script_preflight(request: &WireRequest) -> WireResponse {
+    let response = WireResponse::empty(204).header("vary", "origin");
+    match request.header("origin") {
+        Some(origin) => response
+            .header("access-control-allow-origin", origin)
+            .header("access-control-allow-methods", "GET, POST")
+            .header("access-control-allow-headers", "authorization, content-type, dpop")
+            .header("access-control-max-age", "600"),
+        None => response,
+    }
+}
+
+/// Lets a script of the client's own pages read the answer: one whose origin is that of a redirect URI.
+async fn for_scripts(ctx: &Ctx, request: &WireRequest, line: &Line, response: WireResponse) -> WireResponse {
+    let (Some(origin), Some(id)) = (request.header("origin"), &line.client) else {
+        return response;
+    };
+    if request.method == "OPTIONS" {
+        return response;
+    }
+    let response = response.header("vary", "origin");
+    match clients::known(ctx, id).await {
+        Ok(Some(client)) if client.has_origin(&origin) => response
+            .header("access-control-allow-origin", origin)
+            .header("access-control-expose-headers", "DPoP, WWW-Authenticate"),
+        _ => response,
+    }
 }
 
 /// The error as this route tells it: a page for people, JSON for clients, a challenge at userinfo.

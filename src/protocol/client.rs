@@ -26,6 +26,18 @@ pub struct StoredSecret {
     pub expires_at: Option<Timestamp>,
 }
 
+/// Who made a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The realm's operator.
+    Operator,
+    /// Its own registration (RFC 7591).
+    Registration,
+    /// A client ID metadata document: its id is the document's URL.
+    Document,
+}
+
 /// A client as it is known right now.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -39,6 +51,8 @@ pub struct Client {
     pub enabled: bool,
     /// Counts changes, so that a decision made on a cached copy holds only if nothing changed.
     pub version: i64,
+    /// Who made it.
+    pub origin: Origin,
 }
 
 impl Client {
@@ -69,6 +83,11 @@ impl Client {
         self.is_public() || self.metadata.require_pkce
     }
 
+    /// Whether this is the origin of one of its redirect URIs.
+    pub fn has_origin(&self, origin: &str) -> bool {
+        self.metadata.redirect_uris.iter().any(|uri| uri::origin(uri) == Some(origin))
+    }
+
     /// Whether it is registered for a grant type.
     pub fn may_use(&self, grant_type: &str) -> bool {
         self.metadata.grant_types.iter().any(|g| g == grant_type)
@@ -97,7 +116,7 @@ pub(crate) mod tests {
     pub fn client(json: &str) -> Client {
         let metadata: Metadata = serde_json::from_str(json).unwrap();
         assert_eq!(metadata.faults(), Vec::<String>::new());
-        Client { id: "c".into(), metadata, secrets: Vec::new(), enabled: true, version: 1 }
+        Client { id: "c".into(), metadata, secrets: Vec::new(), enabled: true, version: 1, origin: Origin::Operator }
     }
 
     pub const DEVICE: &str = r#"{"client_name":"Demo","grant_types":["urn:ietf:params:oauth:grant-type:device_code","refresh_token"],

@@ -1,10 +1,12 @@
-//! Client authentication: RFC 6749 2.3.
+//! Client authentication: RFC 6749 2.3, RFC 7521 4.2, OpenID Connect Core 9.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::client::{AuthMethod, Client};
+use super::client_assertion::JWT_BEARER;
 use super::error::{Code, OAuthError};
+use super::foreign_jwt::unverified_subject;
 use super::form::{Form, decode};
 use super::secret::{Secret, SecretHash};
 use super::time::Timestamp;
@@ -22,20 +24,30 @@ enum Proof {
     None,
     Basic(Secret),
     Post(Secret),
+    Assertion(Secret),
+}
+
+/// What a client that passed [`ClientCredentials::authenticate`] has still to prove.
+#[derive(Debug)]
+#[must_use]
+pub enum Remaining<'a> {
+    /// Nothing: it is who it says.
+    Nothing,
+    /// That this assertion is its own, good here and not used before.
+    Assertion(&'a Secret),
 }
 
 impl ClientCredentials {
     /// Reads them from the `Authorization` header and the body. Two methods in one request are an
     /// `invalid_request` (RFC 6749 2.3).
     pub fn parse(authorization: Option<&str>, form: &Form) -> Result<Self, OAuthError> {
+        let two_methods = OAuthError::new(Code::InvalidRequest, "more than one method of client authentication");
         let posted = form.get("client_secret").map(|secret| Secret::new(secret.to_owned()));
         let named = form.get("client_id").map(str::to_owned);
-        if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
-            return Err(OAuthError::invalid_client("client assertions are not supported"));
-        }
-        match (authorization, posted) {
-            (Some(_), Some(_)) => Err(OAuthError::new(Code::InvalidRequest, "more than one method of client authentication")),
-            (Some(header), None) => {
+        let assertion = assertion(form)?;
+        match (authorization, posted, assertion) {
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(two_methods),
+            (Some(header), None, None) => {
                 let (client_id, secret) =
                     basic(header).ok_or(OAuthError::invalid_client("the Authorization header is not Basic with two parts"))?;
                 if named.is_some_and(|named| named != client_id) {
@@ -43,10 +55,17 @@ impl ClientCredentials {
                 }
                 Ok(Self { client_id, proof: Proof::Basic(secret) })
             }
-            (None, Some(secret)) => {
+            (None, Some(secret), None) => {
                 Ok(Self { client_id: named.ok_or(OAuthError::missing("client_id"))?, proof: Proof::Post(secret) })
             }
-            (None, None) => Ok(Self { client_id: named.ok_or(OAuthError::missing("client_id"))?, proof: Proof::None }),
+            (None, None, Some(text)) => {
+                // RFC 7521 4.2: the client is named by the assertion. Where the request names it too, both
+                // must be the same, and are: the assertion's `sub` is compared with this.
+                let client_id = named.or_else(|| unverified_subject(text));
+                let client_id = client_id.ok_or(OAuthError::invalid_client("the assertion names no client"))?;
+                Ok(Self { client_id, proof: Proof::Assertion(Secret::new(text.to_owned())) })
+            }
+            (None, None, None) => Ok(Self { client_id: named.ok_or(OAuthError::missing("client_id"))?, proof: Proof::None }),
         }
     }
 
@@ -55,10 +74,12 @@ impl ClientCredentials {
         matches!(self.proof, Proof::Basic(_))
     }
 
-    /// The client, if it is who it says: enabled, by the method it is registered with, with a secret
-    /// that is live at `now`. A refusal is to be repeated on a fresh copy before it is believed.
-    pub fn authenticate(&self, client: Option<&Client>, now: Timestamp) -> Result<(), OAuthError> {
+    /// The client, if it may be who it says: enabled, by the method it is registered with, with a secret
+    /// that is live at `now`. What an assertion says remains to be seen. A refusal is to be repeated on a
+    /// fresh copy before it is believed.
+    pub fn authenticate(&self, client: Option<&Client>, now: Timestamp) -> Result<Remaining<'_>, OAuthError> {
         let client = client.ok_or(OAuthError::invalid_client("unknown client"))?;
+        let mut remaining = Remaining::Nothing;
         match (&self.proof, client.metadata.token_endpoint_auth_method) {
             (Proof::None, AuthMethod::None) => {}
             (Proof::Basic(secret), AuthMethod::ClientSecretBasic) | (Proof::Post(secret), AuthMethod::ClientSecretPost) => {
@@ -69,9 +90,21 @@ impl ClientCredentials {
                     return Err(OAuthError::invalid_client("wrong secret"));
                 }
             }
+            (Proof::Assertion(text), AuthMethod::PrivateKeyJwt) => remaining = Remaining::Assertion(text),
             _ => return Err(OAuthError::invalid_client("not the method it is registered with")),
         }
-        if client.enabled { Ok(()) } else { Err(OAuthError::invalid_client("disabled client")) }
+        if client.enabled { Ok(remaining) } else { Err(OAuthError::invalid_client("disabled client")) }
+    }
+}
+
+/// `client_assertion` of the one type that there is (RFC 7523 2.2).
+fn assertion(form: &Form) -> Result<Option<&str>, OAuthError> {
+    match (form.get("client_assertion_type"), form.get("client_assertion")) {
+        (None, None) => Ok(None),
+        (Some(JWT_BEARER), Some(text)) => Ok(Some(text)),
+        (Some(_), Some(_)) => Err(OAuthError::invalid_client("another client_assertion_type")),
+        (None, Some(_)) => Err(OAuthError::missing("client_assertion_type")),
+        (Some(_), None) => Err(OAuthError::missing("client_assertion")),
     }
 }
 
@@ -134,6 +167,32 @@ mod tests {
         assert_eq!(parse(None, "client_secret=x").unwrap_err().code, Code::InvalidRequest);
         assert_eq!(parse(Some("Bearer x"), "").unwrap_err().code, Code::InvalidClient);
         assert_eq!(parse(Some("Basic %%%"), "").unwrap_err().code, Code::InvalidClient);
+    }
+
+    #[test]
+    fn assertions_are_a_method_of_their_own() {
+        let kind = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        // {"sub":"c"}
+        let with = |more: &str| parse(None, &format!("{kind}&client_assertion=e30.eyJzdWIiOiJjIn0.AA{more}"));
+        let credentials = with("").unwrap();
+        assert_eq!(credentials.client_id, "c");
+        assert_eq!(with("&client_id=d").unwrap().client_id, "d", "its assertion fails, for sub is another");
+        let by_key = confidential(AuthMethod::PrivateKeyJwt);
+        assert!(matches!(credentials.authenticate(Some(&by_key), NOW), Ok(Remaining::Assertion(_))));
+        for method in [AuthMethod::None, AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost] {
+            assert!(credentials.authenticate(Some(&confidential(method)), NOW).is_err());
+        }
+        assert!(parse(None, "client_id=c").unwrap().authenticate(Some(&by_key), NOW).is_err());
+        let disabled = Client { enabled: false, ..by_key };
+        assert!(credentials.authenticate(Some(&disabled), NOW).is_err());
+
+        assert_eq!(with("&client_secret=x").unwrap_err().code, Code::InvalidRequest);
+        let body = format!("{kind}&client_assertion=e30.eyJzdWIiOiJjIn0.AA");
+        assert_eq!(parse(Some("Basic YTpi"), &body).unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(parse(None, kind).unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(parse(None, "client_assertion=x&client_id=c").unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(parse(None, "client_assertion=x&client_assertion_type=y&client_id=c").unwrap_err().code, Code::InvalidClient);
+        assert_eq!(parse(None, &format!("{kind}&client_assertion=x")).unwrap_err().code, Code::InvalidClient);
     }
 
     #[test]

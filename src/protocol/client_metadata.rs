@@ -210,22 +210,30 @@ const fn default_live_flows() -> u32 {
     10_000
 }
 
-/// What `faults` says about one member.
+/// What `check` says about one member.
+#[derive(Debug)]
 pub struct Fault {
     /// The member.
     pub member: &'static str,
-    /// What is wrong with it.
-    pub problem: String,
+    /// What it should be.
+    pub rule: &'static str,
+    /// The one of its values that is not; empty where it is the whole.
+    pub value: String,
 }
 
 /// Collects faults.
 struct Check(Vec<Fault>);
 
 impl Check {
-    fn that(&mut self, good: bool, member: &'static str, problem: impl Into<String>) {
+    fn that(&mut self, good: bool, member: &'static str, rule: &'static str) {
         if !good {
-            self.0.push(Fault { member, problem: problem.into() });
+            self.0.push(Fault { member, rule, value: String::new() });
         }
+    }
+
+    fn each(&mut self, values: &[String], is_good: impl Fn(&str) -> bool, member: &'static str, rule: &'static str) {
+        let bad = values.iter().filter(|value| !is_good(value));
+        self.0.extend(bad.map(|value| Fault { member, rule, value: value.clone() }));
     }
 }
 
@@ -281,7 +289,11 @@ impl Metadata {
 
     /// Everything that is wrong with it, in words.
     pub fn faults(&self) -> Vec<String> {
-        self.check().into_iter().map(|fault| format!("{}: {}", fault.member, fault.problem)).collect()
+        let words = |fault: Fault| match fault.value.as_str() {
+            "" => format!("{}: {}", fault.member, fault.rule),
+            value => format!("{}: {value}: {}", fault.member, fault.rule),
+        };
+        self.check().into_iter().map(words).collect()
     }
 
     /// Everything that is wrong with it, by member.
@@ -297,7 +309,8 @@ impl Metadata {
     fn check_display(&self, check: &mut Check) {
         let name = self.client_name.trim();
         check.that(!name.is_empty() && name.chars().count() <= 100, "client_name", "1 to 100 characters");
-        check.that(!self.client_name.chars().any(char::is_control), "client_name", "no control characters");
+        let is_hidden = |c: char| c.is_control() || is_direction_mark(c);
+        check.that(!self.client_name.chars().any(is_hidden), "client_name", "no control characters or direction marks");
         for (member, uri) in [
             ("logo_uri", &self.logo_uri),
             ("client_uri", &self.client_uri),
@@ -319,29 +332,22 @@ impl Metadata {
 
     fn check_web(&self, check: &mut Check) {
         let uses_code = self.grant_types.iter().any(|grant_type| grant_type == AUTHORIZATION_CODE);
-        for grant_type in &self.grant_types {
-            let is_known = [AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN].contains(&grant_type.as_str());
-            check.that(is_known, "grant_types", format!("{grant_type} is not supported"));
-        }
+        let is_known = |grant_type: &str| [AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN].contains(&grant_type);
+        check.each(&self.grant_types, is_known, "grant_types", "not a grant type that is supported");
         check.that(!self.grant_types.is_empty(), "grant_types", "at least one");
         check.that(self.response_types.iter().all(|r| r == "code"), "response_types", "only code is supported");
         check.that(uses_code || self.response_types.is_empty(), "response_types", "code needs the grant type authorization_code");
         check.that(!uses_code || !self.redirect_uris.is_empty(), "redirect_uris", "the grant type authorization_code needs one");
-        check.that(self.redirect_uris.len() <= 50, "redirect_uris", "at most 50");
-        for uri in &self.redirect_uris {
-            let good = redirect::is_registrable(uri, self.application_type);
-            check.that(good, "redirect_uris", format!("{uri} cannot be registered"));
+        let is_registrable = |uri: &str| redirect::is_registrable(uri, self.application_type);
+        for (member, uris) in
+            [("redirect_uris", &self.redirect_uris), ("post_logout_redirect_uris", &self.post_logout_redirect_uris)]
+        {
+            check.that(uris.len() <= 50, member, "at most 50");
+            check.each(uris, is_registrable, member, "https, http on a loopback host or a native app's own scheme; no fragment");
         }
-        check.that(self.post_logout_redirect_uris.len() <= 50, "post_logout_redirect_uris", "at most 50");
-        for uri in &self.post_logout_redirect_uris {
-            let good = redirect::is_registrable(uri, self.application_type);
-            check.that(good, "post_logout_redirect_uris", format!("{uri} cannot be registered"));
-        }
+        let is_request_uri = |uri: &str| uri.len() <= 512 && uri::is_outbound(uri.split('#').next().unwrap_or_default());
         check.that(self.request_uris.len() <= 50, "request_uris", "at most 50");
-        for uri in &self.request_uris {
-            let address = uri.split('#').next().unwrap_or_default();
-            check.that(uri::is_outbound(address) && uri.len() <= 512, "request_uris", format!("{uri} is not an https URL"));
-        }
+        check.each(&self.request_uris, is_request_uri, "request_uris", "must be https URLs");
         for (member, uri) in
             [("backchannel_logout_uri", &self.backchannel_logout_uri), ("sector_identifier_uri", &self.sector_identifier_uri)]
         {
@@ -376,10 +382,7 @@ impl Metadata {
     fn check_policy(&self, check: &mut Check) {
         let public = self.token_endpoint_auth_method == AuthMethod::None;
         check.that((1..=100).contains(&self.scope.iter().count()), "scope", "1 to 100");
-        for resource in &self.resources {
-            let good = uri::is_resource(resource);
-            check.that(good, "resources", format!("{resource} is not an absolute URI without fragment"));
-        }
+        check.each(&self.resources, uri::is_resource, "resources", "must be absolute URIs without fragment");
         let in_range = |value: Seconds, least: u32, most: u32| (least..=most).contains(&value.0);
         let years = 5 * 365 * 86_400;
         let life = self.access_token_lifetime;
@@ -407,6 +410,11 @@ impl Metadata {
     pub fn sector(&self) -> Option<&str> {
         self.sector_identifier_uri.as_deref().or(self.redirect_uris.first().map(String::as_str)).and_then(uri::host_of)
     }
+}
+
+/// Whether a character changes the direction of those beside it, so that a name would not read as it is written.
+const fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn is_short_text(text: &str) -> bool {

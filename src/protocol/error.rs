@@ -114,8 +114,10 @@ impl Code {
 pub struct OAuthError {
     /// The code.
     pub code: Code,
-    /// `error_description`.
+    /// What `error_description` says.
     pub description: &'static str,
+    /// The member of a JSON body that it is about; empty: none.
+    pub member: &'static str,
     /// A word for the log about why; it never holds a secret.
     pub detail: &'static str,
     /// `Retry-After`, in seconds.
@@ -125,7 +127,7 @@ pub struct OAuthError {
 impl OAuthError {
     /// An error whose description tells the log enough.
     pub const fn new(code: Code, description: &'static str) -> Self {
-        Self { code, description, detail: "", retry_after: None }
+        Self { code, description, member: "", detail: "", retry_after: None }
     }
 
     /// The same with a word for the log.
@@ -138,6 +140,17 @@ impl OAuthError {
     #[must_use]
     pub const fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same about one member of a JSON body, which the description and the log then name.
+    #[must_use]
+    pub const fn about(self, member: &'static str) -> Self {
+        Self { member, detail: if self.detail.is_empty() { member } else { self.detail }, ..self }
+    }
+
+    /// `error_description`.
+    pub fn told(&self) -> String {
+        if self.member.is_empty() { self.description.to_owned() } else { format!("{}: {}", self.member, self.description) }
     }
 
     /// A required parameter is not there.

@@ -5,8 +5,11 @@ use super::error::{Code, OAuthError};
 /// Parameters that an RFC lets repeat: `resource` (RFC 8707 2) and `audience` (RFC 8693 2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// Longest value of one parameter, in bytes: no more than a body holds. What may be long is capped where it is used.
-const MAX_VALUE: usize = 65_536;
+/// Longest value of one parameter, in bytes.
+const MAX_VALUE: usize = 4096;
+
+/// Parameters that may be longer, up to a whole body: what they hold is capped where it is used.
+const LONG: [&str; 7] = ["request", "state", "claims", "client_assertion", "id_token_hint", "form", "step"];
 
 /// Most parameters in one request.
 const MAX_PARAMETERS: usize = 128;
@@ -21,17 +24,30 @@ impl Form {
     /// A parameter without a value counts as omitted and a repeated one is refused (RFC 6749 3.1),
     /// even when one of the two is empty.
     pub fn parse(bytes: &[u8]) -> Result<Self, OAuthError> {
-        let mut form = Self::default();
-        let mut seen: Vec<String> = Vec::new();
-        for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let pairs = bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
                 Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
                 None => (pair, [].as_slice()),
             };
-            let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-                return Err(OAuthError::new(Code::InvalidRequest, "a parameter is not valid UTF-8 in percent encoding"));
-            };
-            if value.len() > MAX_VALUE || name.len() > 256 {
+            match (decode(name), decode(value)) {
+                (Some(name), Some(value)) => Ok((name, value)),
+                _ => Err(OAuthError::new(Code::InvalidRequest, "a parameter is not valid UTF-8 in percent encoding")),
+            }
+        });
+        Self::of(pairs)
+    }
+
+    /// The same rules for parameters that came in another way.
+    pub fn collect(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, OAuthError> {
+        Self::of(pairs.into_iter().map(Ok))
+    }
+
+    fn of(pairs: impl Iterator<Item = Result<(String, String), OAuthError>>) -> Result<Self, OAuthError> {
+        let mut form = Self::default();
+        let mut seen: Vec<String> = Vec::new();
+        for pair in pairs {
+            let (name, value) = pair?;
+            if (value.len() > MAX_VALUE && !LONG.contains(&name.as_str())) || name.len() > 256 {
                 return Err(OAuthError::new(Code::InvalidRequest, "a parameter is too long"));
             }
             if seen.len() == MAX_PARAMETERS {
@@ -135,7 +151,8 @@ mod tests {
         for bad in ["a=%", "a=%4", "a=%zz", "a=%ff"] {
             assert!(Form::parse(bad.as_bytes()).is_err(), "{bad}");
         }
-        assert!(Form::parse(format!("a={}", "x".repeat(MAX_VALUE + 1)).as_bytes()).is_err());
+        let long = |name: &str| Form::parse(format!("{name}={}", "x".repeat(MAX_VALUE + 1)).as_bytes());
+        assert!(long("a").is_err() && long("state").is_ok());
         let many: Vec<String> = (0..=MAX_PARAMETERS).map(|n| format!("p{n}=1")).collect();
         assert!(Form::parse(many.join("&").as_bytes()).is_err());
     }

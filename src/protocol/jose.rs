@@ -47,6 +47,15 @@ impl Alg {
         }
     }
 
+    /// Whether a signature may have this length, in bytes (RFC 7518 3.4, RFC 8037 3.1); an RSA one is as long
+    /// as its key's modulus.
+    pub const fn takes_signature_of(self, length: usize) -> bool {
+        match self {
+            Self::ES256 | Self::EdDSA => length == 64,
+            Self::RS256 | Self::PS256 => length >= 256 && length <= 1024,
+        }
+    }
+
     /// The algorithm of this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
@@ -139,11 +148,16 @@ impl<'a> UntrustedJwt<'a> {
 
     /// Its claims, for a token that is in time at `now`.
     pub fn claims<T: DeserializeOwned>(&self, witness: &SignatureWitness, now: Timestamp) -> Option<T> {
+        let (claims, expires_at) = self.claims_at_any_time(witness)?;
+        (expires_at.seconds() > now.seconds()).then_some(claims)
+    }
+
+    /// Its claims and when it ends or ended.
+    pub fn claims_at_any_time<T: DeserializeOwned>(&self, witness: &SignatureWitness) -> Option<(T, Timestamp)> {
         let algorithm = Elsewhere(self.alg);
         let token = algorithm.validator::<T>(witness).validate(&self.token).ok()?;
-        let claims = token.claims();
-        (claims.expiration?.timestamp() > now.seconds()).then_some(())?;
-        Some(token.into_parts().1.custom)
+        let expires_at = Timestamp::from_millis(token.claims().expiration?.timestamp_millis());
+        Some((token.into_parts().1.custom, expires_at))
     }
 }
 

@@ -38,28 +38,28 @@ const LOCAL: [&str; 14] = [
 /// `host:port` in `allow`, also plain http. Never the issuer itself, for a request that makes us ask
 /// ourselves could do so without end. The error says why not.
 pub fn check(url: &str, issuer: &str, allow: &[String]) -> Result<Reach, &'static str> {
-    let (scheme, rest) = url.split_once("://").ok_or("not an absolute URL")?;
-    let place = uri::host_and_port(url).ok_or("not an absolute URL")?;
+    let (scheme, rest) = url.split_once("://").ok_or("URL refused: not an absolute URL")?;
+    let place = uri::host_and_port(url).ok_or("URL refused: not an absolute URL")?;
     if uri::host_and_port(issuer).as_deref() == Some(place.as_str()) {
-        return Err("our own host");
+        return Err("URL refused: our own host");
     }
     let is_allowed = allow.contains(&place);
     match scheme {
         "https" => {}
         "http" if is_allowed => {}
-        _ => return Err("not https"),
+        _ => return Err("URL refused: not https"),
     }
     if !uri::is_outbound(&format!("https://{rest}")) {
-        return Err("not a plain lower-case URL");
+        return Err("URL refused: not a plain lower-case URL");
     }
     if is_allowed {
         return Ok(Reach::Allowed);
     }
-    let host = uri::host_of(url).ok_or("not an absolute URL")?;
+    let host = uri::host_of(url).ok_or("URL refused: not an absolute URL")?;
     is_public_name(host)?;
     // A port of somebody's choice could be any service of the host.
     if !place.ends_with(":443") {
-        return Err("not port 443");
+        return Err("URL refused: not port 443");
     }
     Ok(Reach::Public)
 }
@@ -67,21 +67,21 @@ pub fn check(url: &str, issuer: &str, allow: &[String]) -> Result<Reach, &'stati
 /// Refuses addresses in every spelling, local names, and what is no name in the public DNS.
 fn is_public_name(host: &str) -> Result<(), &'static str> {
     if host.starts_with('[') {
-        return Err("an IP address");
+        return Err("URL refused: an IP address");
     }
     let labels: Vec<&str> = host.split('.').collect();
     let last = labels.last().copied().unwrap_or_default();
     // How a URL parser tells an IPv4 address, decimal, octal, hexadecimal or short, from a name: by its
     // last label (WHATWG URL 3.5). No top-level domain starts with a digit.
     if last.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err("an IP address");
+        return Err("URL refused: an IP address");
     }
     if labels.len() < 2 || LOCAL.contains(&last) {
-        return Err("a local name");
+        return Err("URL refused: a local name");
     }
     let is_label = |label: &&str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
     if host.len() > 253 || !labels.iter().all(is_label) {
-        return Err("not a DNS name");
+        return Err("URL refused: not a DNS name");
     }
     Ok(())
 }
@@ -125,7 +125,7 @@ mod tests {
             "https://1.2.3.4.5/",
             "https://[::1]/",
         ] {
-            assert_eq!(reach(bad), Err("an IP address"), "{bad}");
+            assert_eq!(reach(bad), Err("URL refused: an IP address"), "{bad}");
         }
         assert!(reach("https://[::ffff:127.0.0.1]/").is_err());
         assert!(reach("https://[fe80::1]/").is_err());
@@ -142,7 +142,7 @@ mod tests {
             "https://intranet/",
             "https://nas.lan/",
         ] {
-            assert_eq!(reach(bad), Err("a local name"), "{bad}");
+            assert_eq!(reach(bad), Err("URL refused: a local name"), "{bad}");
         }
     }
 
@@ -206,11 +206,11 @@ mod tests {
     #[test]
     fn never_ourselves() {
         for own in ["https://id.example.com/x", "https://id.example.com:443/x"] {
-            assert_eq!(reach(own), Err("our own host"), "{own}");
+            assert_eq!(reach(own), Err("URL refused: our own host"), "{own}");
         }
         assert_eq!(
             check("http://localhost:8787/x", "http://localhost:8787", &["localhost:8787".to_owned()]),
-            Err("our own host")
+            Err("URL refused: our own host")
         );
     }
 }

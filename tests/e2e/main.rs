@@ -12,3 +12,4 @@ mod outages;
 mod pages;
 mod serve;
 mod support;
+mod web;

@@ -5,6 +5,8 @@ use latchkey::protocol::claims::TokenId;
 use latchkey::protocol::device::{Answer, DeviceCode, Message};
 use latchkey::protocol::keys::WrappedKey;
 use latchkey::protocol::refresh::RefreshToken;
+use latchkey::protocol::replay;
+use latchkey::protocol::salt::Salt;
 use latchkey::protocol::seal::Sealable;
 use latchkey::protocol::session::{
     ApprovalForm, CodeForm, EndForm, KnownBrowser, LoginForm, LoginStep, LogoutForm, PrefilledCode, SessionCookie, UndoForm,
@@ -71,6 +73,9 @@ fn sealed_kinds_in_binary() {
     assert_eq!(RefreshToken::PURPOSE, "refresh token");
     assert_eq!(RefreshToken::from_bytes(&token).unwrap().generation, 258);
     assert_eq!(RefreshToken::from_bytes(&token).unwrap().to_bytes(), token);
+    let salt: Vec<u8> = (1..=32).collect();
+    assert_eq!(Salt::PURPOSE, "salt");
+    assert_eq!(Salt::from_bytes(&salt).unwrap().to_bytes(), salt);
 }
 
 #[test]
@@ -90,4 +95,6 @@ fn what_worker_and_objects_say() {
     }
     said::<Claim>(r#"{"key":"k","budget":{"limit":5,"window":600},"kept":"exactly"}"#);
     said::<Usage>("1");
+    said::<replay::Claim>(r#"{"key":"k","expires_at":1,"attempt":"a"}"#);
+    said::<replay::Mark>(r#"{"attempt":"a","expires_at":1}"#);
 }

@@ -2,7 +2,8 @@
 
 use jwt_compact::alg::Es256;
 use jwt_compact::jwk::JsonWebKey;
-use jwt_compact::{Algorithm, AlgorithmExt, UntrustedToken};
+use jwt_compact::{Algorithm, AlgorithmExt, AlgorithmSignature, UntrustedToken};
+use latchkey::protocol::foreign_jwt::ForeignJwt;
 use latchkey::protocol::jose::{Alg, Typ, UntrustedJwt, signed, signing_input};
 use latchkey::protocol::keys::{public_members, thumbprint};
 use latchkey::protocol::time::{Seconds, Timestamp};
@@ -25,7 +26,7 @@ fn es256_token(typ: Typ, claims: Value) -> String {
     let key = <Es256 as Algorithm>::SigningKey::try_from(&jwk).unwrap();
     let input = signing_input(typ, Alg::ES256, &thumbprint(&rfc_7515_a3()), NOW, NOW.plus(Seconds(60)), claims).unwrap();
     let signature = Es256.sign(&key, input.as_bytes());
-    signed(&input, &jwt_compact::AlgorithmSignature::as_bytes(&signature))
+    signed(&input, &signature.as_bytes())
 }
 
 #[test]
@@ -88,4 +89,23 @@ fn rfc_7515_a3_verifies() {
     let token = UntrustedToken::new(text).unwrap();
     let token = Es256.validator::<Value>(&key).validate(&token).unwrap();
     assert_eq!(token.claims().custom["iss"], "joe");
+
+    // The same token as a client's: its signature is the right one for what we say was signed.
+    let jwt = ForeignJwt::parse(text, &[]).unwrap();
+    assert_eq!((jwt.alg, jwt.kid.as_deref()), (Alg::ES256, None));
+    let signature = AlgorithmSignature::try_from_slice(jwt.signature()).unwrap();
+    assert!(Es256.verify_signature(&signature, &key, jwt.message()));
+    let claims: Value = jwt.attest(true).unwrap().claims().unwrap();
+    assert_eq!(claims, json!({"iss": "joe", "exp": 1_300_819_380, "http://example.com/is_root": true}));
+}
+
+#[test]
+fn an_ended_token_of_ours_can_still_be_read_as_a_hint() {
+    let text = es256_token(Typ::IdToken, json!({"sub": "u"}));
+    let jwt = UntrustedJwt::parse(&text, Typ::IdToken).unwrap();
+    let (claims, ended) = jwt.claims_at_any_time::<Value>(&jwt.attest(true).unwrap()).unwrap();
+    assert_eq!((claims["sub"].as_str(), ended), (Some("u"), NOW.plus(Seconds(60))));
+    let other = es256_token(Typ::IdToken, json!({"sub": "v"}));
+    let foreign = UntrustedJwt::parse(&other, Typ::IdToken).unwrap().attest(true).unwrap();
+    assert!(jwt.claims_at_any_time::<Value>(&foreign).is_none());
 }

@@ -6,3 +6,4 @@ mod formats;
 mod jose;
 mod parsers;
 mod refresh;
+mod register;

@@ -1,21 +1,24 @@
 //! What the endpoints for clients share.
 
 use crate::edge::ctx::Ctx;
-use crate::edge::failure::Failure;
+use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::client_assertion::Assertion;
 use crate::edge::http::WireRequest;
 use crate::edge::log::{self, Line};
 use crate::edge::store::clients;
 use crate::protocol::client::Client;
-use crate::protocol::client_auth::ClientCredentials;
+use crate::protocol::client_auth::{ClientCredentials, Remaining};
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
+use crate::protocol::secret::Secret;
 
-/// A client's request: its parameters and the authenticated client.
+/// A client's request: its parameters, and who it says it is.
 pub struct ClientRequest {
     /// Parameters.
     pub form: Form,
-    /// Who it is.
+    /// Who it says it is.
     pub credentials: ClientCredentials,
+    assertion: Assertion,
 }
 
 impl ClientRequest {
@@ -25,7 +28,7 @@ impl ClientRequest {
         let credentials = ClientCredentials::parse(request.header("authorization").as_deref(), &form)?;
         // What is no client id is not a name for a log either.
         line.client = Client::is_id(&credentials.client_id).then(|| credentials.client_id.clone());
-        Ok(Self { form, credentials })
+        Ok(Self { form, credentials, assertion: Assertion::default() })
     }
 
     /// The authenticated client and what is decided on it. A refusal by a copy from memory is decided
@@ -35,26 +38,47 @@ impl ClientRequest {
         if let Ok(decision) = decide(&client) {
             return Ok((client, decision));
         }
-        let client = clients::authenticated_afresh(ctx, &self.credentials).await?;
+        let client = self.authenticated_afresh(ctx).await?;
         let decision = decide(&client)?;
         Ok((client, decision))
     }
 
-    /// The client as it is in the database now, if it proves itself.
-    pub async fn authenticated_afresh(&self, ctx: &Ctx) -> Result<Client, Failure> {
-        clients::authenticated_afresh(ctx, &self.credentials).await
-    }
-
-    /// Whether this client, read a moment ago, is who sends the request.
-    #[expect(clippy::unused_async, reason = "shim until keys is merged")]
-    pub async fn prove(&self, ctx: &Ctx, client: &Client) -> Result<(), Failure> {
-        Ok(self.credentials.authenticate(Some(client), ctx.now)?)
-    }
-
-    /// The client, if it proves itself.
+    /// The authenticated client, or the peer's error. A copy from memory may say yes, never no: before
+    /// refusing, the database is read once.
     pub async fn authenticated(&self, ctx: &Ctx) -> Result<Client, Failure> {
-        clients::authenticated(ctx, &self.credentials).await
+        if let Some(client) = clients::remembered(ctx, &self.credentials.client_id) {
+            match self.prove(ctx, Some(&client)).await {
+                Ok(()) => return Ok(client),
+                Err(Failure::Peer(_)) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        self.authenticated_afresh(ctx).await
     }
+
+    /// The authenticated client as it is in the database now, or the peer's error.
+    pub async fn authenticated_afresh(&self, ctx: &Ctx) -> Result<Client, Failure> {
+        let client = clients::fresh(ctx, &self.credentials.client_id).await?;
+        self.prove(ctx, client.as_ref()).await?;
+        client.ok_or_else(|| Fault::Broken("an absent client was authenticated".to_owned()).into())
+    }
+
+    /// Whether it is this client, for a handler that got a fresh copy of it by itself. An assertion is
+    /// used once, however often this is asked in one request.
+    pub async fn prove(&self, ctx: &Ctx, client: Option<&Client>) -> Result<(), Failure> {
+        match (self.credentials.authenticate(client, ctx.now)?, client) {
+            (Remaining::Assertion(text), Some(client)) => self.assertion.prove(ctx, client, text).await,
+            (Remaining::Nothing, _) => Ok(()),
+            (Remaining::Assertion(_), None) => Err(Fault::Broken("an absent client has an assertion".to_owned()).into()),
+        }
+    }
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 2.1); nothing when there is no such header.
+pub fn bearer(request: &WireRequest) -> Option<Secret> {
+    let header = request.header("authorization")?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim_matches(' ').to_owned()))
 }
 
 /// Asks a rate-limit binding: a cheap first filter, by location and approximate.

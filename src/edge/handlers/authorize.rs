@@ -287,6 +287,7 @@ pub async fn go_on(ctx: &Ctx, browser: Browser, asked: Asked, line: &mut Line) -
     match (next, account) {
         (Next::Grant { scope, claims }, Some((signed_in, _))) => {
             let session = &signed_in.session;
+            let client = clients::settle(ctx, client).await?;
             let granted = Granted { asked: &asked, request: &request, client: &client, session, scope, claims };
             answer::grant(ctx, &browser, granted).await
         }

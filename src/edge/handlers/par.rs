@@ -4,6 +4,7 @@ use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::authorize::{PUSHED, checked, object_of};
+use crate::edge::handlers::clients;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::store::pushed_requests;
@@ -21,7 +22,7 @@ use crate::protocol::steps::PushedId;
 pub async fn push(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     // 1
     let client_request = ClientRequest::read(request, line).await?;
-    let client = client_request.authenticated(ctx).await?;
+    let client = clients::pushing(ctx, &client_request).await?;
     let form = &client_request.form;
     if form.get("request_uri").is_some() {
         return Err(OAuthError::new(Code::InvalidRequest, "request_uri cannot be pushed").into());

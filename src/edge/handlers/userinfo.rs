@@ -29,7 +29,12 @@ pub async fn info(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
     };
     // 2
     let claims: Option<AccessClaims> = crypto::verified(ctx, token.expose(), Typ::AccessToken).await?;
-    let claims = claims.filter(|claims| claims.iss == ctx.config.issuer).ok_or(invalid("not a valid access token"))?;
+    let Some(claims) = claims.filter(|claims| claims.iss == ctx.config.issuer) else {
+        // Whose token it was is good enough to know who may read the refusal.
+        let expired: Option<(AccessClaims, _)> = crypto::verified_at_any_time(ctx, token.expose(), Typ::AccessToken).await?;
+        line.client = expired.map(|(claims, _)| claims.client_id);
+        return Err(invalid("not a valid access token, or expired").into());
+    };
     line.client = Some(claims.client_id.clone());
     if !claims.scope.contains("openid") {
         return Err(OAuthError::new(Code::InsufficientScope, "the token has no openid scope").into());

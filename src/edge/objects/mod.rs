@@ -3,6 +3,7 @@
 
 pub mod device_flow;
 pub mod outbox;
+pub mod replay;
 pub mod throttle;
 
 use serde::de::DeserializeOwned;

@@ -7,9 +7,8 @@ use serde::Deserialize;
 
 use super::{Db, Shards, Statement, from_json};
 use crate::edge::ctx::Ctx;
-use crate::edge::failure::{Failure, Fault};
-use crate::protocol::client::Client;
-use crate::protocol::client_auth::ClientCredentials;
+use crate::edge::failure::Fault;
+use crate::protocol::client::{Client, Origin};
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Clients that an isolate remembers at most.
@@ -27,6 +26,7 @@ pub struct ClientRow {
     secrets: String,
     enabled: i64,
     version: i64,
+    origin: Origin,
 }
 
 impl ClientRow {
@@ -37,6 +37,7 @@ impl ClientRow {
             secrets: from_json("clients.secrets", &self.secrets)?,
             enabled: self.enabled != 0,
             version: self.version,
+            origin: self.origin,
             id: self.id,
         })
     }
@@ -44,12 +45,12 @@ impl ClientRow {
 
 /// Reads a client.
 pub fn select(id: &str) -> Statement {
-    Statement::new("SELECT id, metadata, secrets, enabled, version FROM clients WHERE id = ?1", [id.into()])
+    Statement::new("SELECT id, metadata, secrets, enabled, version, origin FROM clients WHERE id = ?1", [id.into()])
 }
 
 /// A client as it is in the database now. Absence is never remembered.
 pub async fn fresh(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
-    if !Client::is_id(id) {
+    if !may_be(ctx, id) {
         return Ok(None);
     }
     let rows = Db::new(ctx, Shards::COMMON).run(select(id)).await?;
@@ -68,22 +69,9 @@ pub async fn known(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
     }
 }
 
-/// The authenticated client, or the peer's error. A copy from memory may say yes, never no: before
-/// refusing, the database is read once.
-pub async fn authenticated(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
-    if let Some(client) = remembered(ctx, &credentials.client_id)
-        && credentials.authenticate(Some(&client), ctx.now).is_ok()
-    {
-        return Ok(client);
-    }
-    authenticated_afresh(ctx, credentials).await
-}
-
-/// The authenticated client as it is in the database now, or the peer's error.
-pub async fn authenticated_afresh(ctx: &Ctx, credentials: &ClientCredentials) -> Result<Client, Failure> {
-    let client = fresh(ctx, &credentials.client_id).await?;
-    credentials.authenticate(client.as_ref(), ctx.now)?;
-    client.ok_or_else(|| Fault::Broken("an absent client was authenticated".to_owned()).into())
+/// Whether there can be a client of this id: documents only where the realm takes them.
+fn may_be(ctx: &Ctx, id: &str) -> bool {
+    Client::is_id(id) && (ctx.config.client_id_documents || !Client::is_document_id(id))
 }
 
 /// Keeps a copy.
@@ -95,6 +83,11 @@ pub fn remember(client: Client, now: Timestamp) {
         }
         cache.insert(client.id.clone(), (now, client));
     });
+}
+
+/// Drops the copy: the client is gone.
+pub fn forget(id: &str) {
+    CACHE.with_borrow_mut(|cache| cache.remove(id));
 }
 
 /// A copy from memory, if there is a young one. It may say yes, never no.

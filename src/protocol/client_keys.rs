@@ -1,0 +1,259 @@
+//! The public keys of clients: which of a JWK Set count (RFC 7517), which may have signed a JWT, and when a
+//! set is fetched again.
+
+use serde_json::Value;
+
+use super::jose::Alg;
+use super::keys::public_members;
+use super::secret::from_base64url;
+use super::time::{Seconds, Timestamp};
+
+/// Keys of one set that are looked at.
+const MOST_KEYS: usize = 20;
+/// Keys that are tried for one JWT: each costs a verification.
+const MOST_TRIED: usize = 4;
+/// Sizes of an RSA modulus, in bits: RFC 7518 3.3 and 3.5 demand the least.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// A public key that can have signed something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientKey {
+    /// Its name in the set.
+    pub kid: Option<String>,
+    /// Its public members.
+    pub jwk: Value,
+    algs: Vec<Alg>,
+}
+
+impl ClientKey {
+    /// The key of a JWK that is for signatures of one of our algorithms, and strong enough.
+    fn parse(jwk: &Value) -> Option<Self> {
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        let mut algs = match (text("kty")?, text("crv")) {
+            ("RSA", _) if is_good_rsa(text("n")?, text("e")?) => vec![Alg::RS256, Alg::PS256],
+            ("EC", Some("P-256")) => vec![Alg::ES256],
+            ("OKP", Some("Ed25519")) => vec![Alg::EdDSA],
+            _ => return None,
+        };
+        if jwk.get("use").is_some_and(|usage| usage != "sig") {
+            return None;
+        }
+        if let Some(operations) = jwk.get("key_ops") {
+            operations.as_array()?.iter().find(|operation| **operation == "verify")?;
+        }
+        if let Some(alg) = jwk.get("alg") {
+            algs.retain(|ours| *alg == ours.name());
+        }
+        let kid = text("kid").map(str::to_owned);
+        (!algs.is_empty()).then(|| Self { kid, jwk: public_members(jwk), algs })
+    }
+}
+
+/// Whether a modulus is of a size that is neither weak nor a burden, and the exponent one that is in use:
+/// odd, more than 1 and at most 32 bits.
+fn is_good_rsa(n: &str, e: &str) -> bool {
+    let (Some(n), Some(e)) = (from_base64url(n), from_base64url(e)) else {
+        return false;
+    };
+    let significant = |bytes: &[u8]| {
+        let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+        let zeros = bytes.get(first).map_or(0, |byte| byte.leading_zeros() as usize);
+        (bytes.len() - first) * 8 - zeros
+    };
+    RSA_BITS.contains(&significant(&n)) && (2..=32).contains(&significant(&e)) && e.last().is_some_and(|last| last % 2 == 1)
+}
+
+/// The keys of a JWK Set that count; nothing when it is none. Others in it are no reason to refuse it
+/// (RFC 7517 5).
+pub fn usable(set: &Value) -> Option<Vec<ClientKey>> {
+    let keys = set.get("keys")?.as_array()?;
+    Some(keys.iter().filter_map(ClientKey::parse).take(MOST_KEYS).collect())
+}
+
+/// Those that may have signed a JWT with this header: of the algorithm, and of the name where both have one.
+pub fn candidates<'a>(keys: &'a [ClientKey], alg: Alg, kid: Option<&str>) -> Vec<&'a ClientKey> {
+    let is_named = |key: &&ClientKey| match (kid, key.kid.as_deref()) {
+        (Some(wanted), Some(name)) => wanted == name,
+        _ => true,
+    };
+    keys.iter().filter(|key| key.algs.contains(&alg)).filter(is_named).take(MOST_TRIED).collect()
+}
+
+/// Whether a key of this name is there, so that fetching the set again brings nothing new.
+pub fn knows(keys: &[ClientKey], kid: Option<&str>) -> bool {
+    kid.is_some() && keys.iter().any(|key| key.kid.as_deref() == kid)
+}
+
+/// What is known about a set that is fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fetches {
+    /// When what is kept was fetched.
+    pub kept: Option<Timestamp>,
+    /// When the last fetch ended, well or not.
+    pub ended: Option<Timestamp>,
+    /// When the fetch began that is under way.
+    pub began: Option<Timestamp>,
+}
+
+/// The settings that it depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Age up to which a set is used.
+    pub cache: Seconds,
+    /// For the sake of an unknown key it is fetched again at most this often.
+    pub refetch: Seconds,
+    /// No fetch takes longer.
+    pub timeout: Seconds,
+}
+
+/// After a fetch that failed the next one waits this long, or whoever asks us could make us ask without end.
+const AFTER_FAILURE: Seconds = Seconds(5);
+
+/// What is done about a set that somebody needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Use what is kept.
+    Use,
+    /// Somebody is fetching it: look again in a moment.
+    Wait,
+    /// Fetch it.
+    Fetch,
+    /// Do without; why.
+    Refuse(&'static str),
+}
+
+impl Fetches {
+    /// The step, for somebody who found that the set fetched at `lacking` has not the right key, if any.
+    pub fn step(&self, lacking: Option<Timestamp>, pace: Pace, now: Timestamp) -> Step {
+        let within = |instant: Option<Timestamp>, span: Seconds| {
+            instant.is_some_and(|instant| (0..span.millis()).contains(&now.since(instant)))
+        };
+        let is_young = within(self.kept, pace.cache);
+        if is_young && self.kept != lacking {
+            return Step::Use;
+        }
+        if within(self.began, Seconds(pace.timeout.0.saturating_add(1))) {
+            return Step::Wait;
+        }
+        if is_young && within(self.ended, pace.refetch) {
+            return Step::Refuse("none of its keys fits, and they were fetched a moment ago");
+        }
+        if self.ended != self.kept && within(self.ended, AFTER_FAILURE) {
+            return Step::Refuse("its keys could not be fetched a moment ago");
+        }
+        Step::Fetch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::secret::base64url;
+    use super::*;
+
+    fn rsa(bytes: usize, more: &Value) -> Value {
+        let mut key = json!({"kty": "RSA", "n": base64url(&vec![0x80; bytes]), "e": "AQAB"});
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        key
+    }
+
+    fn ec(more: &Value) -> Value {
+        let mut key = json!({"kty": "EC", "crv": "P-256", "x": "x", "y": "y"});
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        key
+    }
+
+    fn count(key: Value) -> usize {
+        usable(&json!({"keys": [key]})).unwrap().len()
+    }
+
+    #[test]
+    fn which_keys_count() {
+        let good = [
+            ec(&json!({})),
+            ec(&json!({"use": "sig", "key_ops": ["sign", "verify"], "alg": "ES256", "kid": "k"})),
+            rsa(256, &json!({"alg": "PS256"})),
+            rsa(1024, &json!({})),
+            json!({"kty": "OKP", "crv": "Ed25519", "x": "x"}),
+        ];
+        for key in good {
+            assert_eq!(count(key.clone()), 1, "{key}");
+        }
+        let bad = [
+            json!({}),
+            json!("x"),
+            json!({"kty": "oct", "k": "AAAA"}),
+            json!({"kty": "EC", "crv": "P-384"}),
+            json!({"kty": "OKP", "crv": "X25519"}),
+            ec(&json!({"use": "enc"})),
+            ec(&json!({"use": 1})),
+            ec(&json!({"key_ops": ["encrypt"]})),
+            ec(&json!({"alg": "RS256"})),
+            rsa(255, &json!({})),
+            rsa(1025, &json!({})),
+            rsa(256, &json!({"e": "AQ"})),
+            rsa(256, &json!({"e": "AAI"})),
+            rsa(256, &json!({"e": "AQAAAAE"})),
+            rsa(256, &json!({"e": "!"})),
+            rsa(256, &json!({"alg": "RSA-OAEP"})),
+        ];
+        for key in bad {
+            assert_eq!(count(key.clone()), 0, "{key}");
+        }
+        for none in [json!({}), json!([]), json!({"keys": {}}), json!(null)] {
+            assert_eq!(usable(&none), None, "{none}");
+        }
+        assert_eq!(usable(&json!({"keys": vec![ec(&json!({})); 30]})).unwrap().len(), MOST_KEYS);
+        let [key] = usable(&json!({"keys": [ec(&json!({"d": "secret", "kid": "k"}))]})).unwrap().try_into().unwrap();
+        assert_eq!(key.jwk, json!({"kty": "EC", "crv": "P-256", "x": "x", "y": "y"}));
+    }
+
+    #[test]
+    fn which_keys_are_tried() {
+        let set =
+            json!({"keys": [ec(&json!({"kid": "a"})), ec(&json!({"kid": "b"})), ec(&json!({})), rsa(256, &json!({"kid": "b"}))]});
+        let keys = usable(&set).unwrap();
+        let tried = |alg, kid| candidates(&keys, alg, kid).iter().map(|key| key.kid.clone()).collect::<Vec<_>>();
+        let named = |names: &[&str]| names.iter().map(|name| Some((*name).to_owned())).collect::<Vec<_>>();
+        assert_eq!(tried(Alg::ES256, Some("a")), [named(&["a"]), vec![None]].concat());
+        assert_eq!(tried(Alg::RS256, Some("b")), named(&["b"]));
+        assert_eq!(tried(Alg::RS256, Some("a")), []);
+        assert_eq!(tried(Alg::ES256, None).len(), 3);
+        assert_eq!(tried(Alg::EdDSA, None), []);
+        assert!(knows(&keys, Some("a")) && !knows(&keys, Some("c")) && !knows(&keys, None));
+        let many = usable(&json!({"keys": vec![ec(&json!({})); 9]})).unwrap();
+        assert_eq!(candidates(&many, Alg::ES256, None).len(), MOST_TRIED);
+    }
+
+    #[test]
+    fn when_a_set_is_fetched() {
+        let pace = Pace { cache: Seconds(600), refetch: Seconds(60), timeout: Seconds(5) };
+        let at = |seconds: i64| Timestamp::from_millis(1_800_000_000_000 + seconds * 1000);
+        let fetched = |seconds| Fetches { kept: Some(at(seconds)), ended: Some(at(seconds)), began: None };
+        let step = |fetches: Fetches, lacking: Option<i64>, now| fetches.step(lacking.map(at), pace, at(now));
+        assert_eq!(step(Fetches::default(), None, 0), Step::Fetch);
+        assert_eq!(step(fetched(0), None, 599), Step::Use);
+        assert_eq!(step(fetched(0), None, 600), Step::Fetch);
+        assert_eq!(step(fetched(10), None, 0), Step::Fetch, "a clock that went back");
+        // A key is lacking.
+        assert!(matches!(step(fetched(0), Some(0), 59), Step::Refuse(_)));
+        assert_eq!(step(fetched(0), Some(0), 60), Step::Fetch);
+        assert_eq!(step(fetched(60), Some(0), 61), Step::Use, "somebody else fetched it meanwhile");
+        // One fetches, the others wait for it; one that never ended is forgotten.
+        let under_way = Fetches { began: Some(at(0)), ..Fetches::default() };
+        assert_eq!(step(under_way, None, 5), Step::Wait);
+        assert_eq!(step(under_way, None, 6), Step::Fetch);
+        let again = Fetches { began: Some(at(60)), ..fetched(0) };
+        assert_eq!((step(again, Some(0), 61), step(again, None, 61)), (Step::Wait, Step::Use));
+        // A failure.
+        let failed = Fetches { ended: Some(at(0)), ..Fetches::default() };
+        assert!(matches!(step(failed, None, 4), Step::Refuse(_)));
+        assert_eq!(step(failed, None, 5), Step::Fetch);
+        let failed_again = Fetches { ended: Some(at(60)), ..fetched(0) };
+        assert_eq!(step(failed_again, None, 61), Step::Use);
+        assert!(matches!(step(failed_again, Some(0), 61), Step::Refuse(_)));
+        let expired_and_failed = Fetches { ended: Some(at(601)), ..fetched(0) };
+        assert!(matches!(step(expired_and_failed, None, 602), Step::Refuse(_)));
+    }
+}

@@ -1,0 +1,230 @@
+//! JWTs that clients sign: assertions (RFC 7523) and request objects (RFC 9101).
+//!
+//! `jwt-compact` reads what we sign ourselves. Here the header may have anything in it, and a date may have
+//! a fraction (RFC 7519 2), so both are read here. As there, no claim comes out before the signature was
+//! checked: only an [`AttestedJwt`] has claims.
+
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+
+use super::jose::Alg;
+use super::secret::from_base64url;
+use super::time::{Seconds, Timestamp};
+
+/// Somebody else's clock may be ahead of ours by this much, and is believed.
+pub const CLOCK_SKEW: Seconds = Seconds(10);
+
+/// The header (RFC 7515 4.1). `jwk`, `jku`, `x5u` and `x5c` are never looked at: which keys count is the
+/// client's metadata's to say.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    typ: Option<String>,
+    crit: Option<IgnoredAny>,
+    b64: Option<IgnoredAny>,
+}
+
+/// A client's JWT whose signature nobody has checked: only its header can be seen.
+#[derive(Debug)]
+pub struct ForeignJwt<'a> {
+    message: &'a str,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+    /// Its algorithm, one of ours.
+    pub alg: Alg,
+    /// The key that it names.
+    pub kid: Option<String>,
+}
+
+impl<'a> ForeignJwt<'a> {
+    /// Parses the compact form. Its `typ` must be absent, `JWT` or one of `types` (RFC 8725 3.11), its
+    /// algorithm one of ours, which `none` and the symmetric ones are not, and it must have no extension
+    /// that had to be understood (RFC 7515 4.1.11).
+    pub fn parse(text: &'a str, types: &[&str]) -> Option<Self> {
+        let (message, signature) = text.rsplit_once('.')?;
+        let (header, payload) = message.split_once('.')?;
+        let header: Header = serde_json::from_slice(&from_base64url(header)?).ok()?;
+        if header.crit.is_some() || header.b64.is_some() {
+            return None;
+        }
+        let typ = header.typ.unwrap_or_else(|| "JWT".to_owned()).to_ascii_lowercase();
+        let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+        if typ != "jwt" && !types.contains(&typ) {
+            return None;
+        }
+        // A payload with another dot in it is no base64url.
+        let (payload, signature) = (from_base64url(payload)?, from_base64url(signature)?);
+        Some(Self { message, payload, signature, alg: Alg::parse(&header.alg)?, kid: header.kid })
+    }
+
+    /// What was signed.
+    pub const fn message(&self) -> &[u8] {
+        self.message.as_bytes()
+    }
+
+    /// The signature.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// Takes the outcome of the signature check. This is the only way to claims.
+    pub fn attest(self, is_verified: bool) -> Option<AttestedJwt> {
+        is_verified.then_some(AttestedJwt { payload: self.payload })
+    }
+}
+
+/// A client's JWT whose signature was checked.
+#[derive(Debug)]
+pub struct AttestedJwt {
+    payload: Vec<u8>,
+}
+
+impl AttestedJwt {
+    /// Its claims, whatever they say.
+    pub fn claims<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.payload).ok()
+    }
+}
+
+/// The `sub` that a JWT has, said by nobody knows whom: good for finding the client whose keys are to be
+/// tried, and for nothing else.
+pub fn unverified_subject(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Subject {
+        sub: String,
+    }
+    let payload = from_base64url(text.split('.').nth(1)?)?;
+    serde_json::from_slice::<Subject>(&payload).ok().map(|subject| subject.sub)
+}
+
+/// Seconds since the Unix epoch, with a fraction if need be (RFC 7519 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NumericDate(pub Timestamp);
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        // Up to the year 33658: beyond, milliseconds stop being what they seem.
+        if !(0.0..=1e12).contains(&seconds) {
+            return Err(D::Error::custom("not a date"));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 10^15")]
+        Ok(Self(Timestamp::from_millis((seconds * 1000.0).floor() as i64)))
+    }
+}
+
+/// Whether a JWT with these dates is in time at `now`: not over, not to live longer than `longest` from
+/// now, and neither made nor good from more than [`CLOCK_SKEW`] ahead. The error says what is wrong.
+pub fn check_dates(
+    exp: Option<NumericDate>,
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
+    longest: Seconds,
+    now: Timestamp,
+) -> Result<(), &'static str> {
+    if exp.is_some_and(|NumericDate(exp)| exp <= now) {
+        return Err("it is expired");
+    }
+    // Who lives exactly as long as allowed by a clock that is ahead is not to be refused for the clock.
+    if exp.is_some_and(|NumericDate(exp)| exp > now.plus(longest).plus(CLOCK_SKEW)) {
+        return Err("its exp is too far ahead");
+    }
+    if [nbf, iat].into_iter().flatten().any(|NumericDate(from)| from > now.plus(CLOCK_SKEW)) {
+        return Err("its nbf or iat is ahead");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::secret::base64url;
+    use super::*;
+
+    fn jwt(header: &Value, claims: &str) -> String {
+        format!("{}.{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.as_bytes()), base64url(b"signature"))
+    }
+
+    #[test]
+    fn headers() {
+        let parse = |header: Value| ForeignJwt::parse(&jwt(&header, "{}"), &["client-authentication+jwt"]).is_some();
+        for good in [
+            json!({"alg": "ES256"}),
+            json!({"alg": "RS256", "kid": "k", "typ": "JWT"}),
+            json!({"alg": "PS256", "typ": "application/client-authentication+JWT", "jwk": {}, "jku": 7, "x5c": []}),
+            json!({"alg": "EdDSA", "typ": "jwt", "cty": "x"}),
+        ] {
+            assert!(parse(good.clone()), "{good}");
+        }
+        for bad in [
+            json!({}),
+            json!({"alg": "none"}),
+            json!({"alg": "None"}),
+            json!({"alg": "HS256"}),
+            json!({"alg": "RS512"}),
+            json!({"alg": ["ES256"]}),
+            json!({"alg": "ES256", "typ": "at+jwt"}),
+            json!({"alg": "ES256", "typ": "oauth-authz-req+jwt"}),
+            json!({"alg": "ES256", "kid": 1}),
+            json!({"alg": "ES256", "crit": ["b64"], "b64": false}),
+            json!({"alg": "ES256", "crit": []}),
+            json!({"alg": "ES256", "b64": true}),
+            json!([]),
+        ] {
+            assert!(!parse(bad.clone()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn garbage() {
+        for text in
+            ["", ".", "..", "a.b.c", "e30.e30", "e30.e30.", "\u{e9}.\u{e9}.\u{e9}", "eyJhbGciOiJFUzI1NiJ9.e30.e30.e30.e30"]
+        {
+            assert!(ForeignJwt::parse(text, &[]).is_none(), "{text}");
+        }
+        // {"alg":"ES256"}: with padding, and with bits that the encoding leaves over.
+        assert!(ForeignJwt::parse("eyJhbGciOiJFUzI1NiJ9.e30.AA", &[]).is_some());
+        for text in ["eyJhbGciOiJFUzI1NiJ9.e30=.AA", "eyJhbGciOiJFUzI1NiJ9.e30.AB", "eyJhbGciOiJFUzI1NiJ9.e30.A+"] {
+            assert!(ForeignJwt::parse(text, &[]).is_none(), "{text}");
+        }
+        let twice = format!("{}.e30.AA", base64url(br#"{"alg":"ES256","alg":"RS256"}"#));
+        assert!(ForeignJwt::parse(&twice, &[]).is_none());
+    }
+
+    #[test]
+    fn no_claims_without_attestation() {
+        let text = jwt(&json!({"alg": "ES256"}), r#"{"sub":"c"}"#);
+        let parse = || ForeignJwt::parse(&text, &[]).unwrap();
+        assert!(parse().attest(false).is_none());
+        assert_eq!(parse().attest(true).unwrap().claims::<Value>().unwrap()["sub"], "c");
+        assert_eq!(parse().message(), text.rsplit_once('.').unwrap().0.as_bytes());
+        assert_eq!(parse().signature(), b"signature");
+        assert_eq!(unverified_subject(&text).as_deref(), Some("c"));
+        for none in [jwt(&json!({}), "{}"), jwt(&json!({}), r#"{"sub":1}"#), "a.b.c".to_owned(), String::new()] {
+            assert_eq!(unverified_subject(&none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let at = |seconds: i64| Some(NumericDate(Timestamp::from_millis(now.millis() + seconds * 1000)));
+        let check = |exp, nbf, iat| check_dates(exp, nbf, iat, Seconds(600), now);
+        assert_eq!(check(at(1), None, None), Ok(()));
+        assert_eq!(check(at(600), at(0), at(0)), Ok(()));
+        assert_eq!(check(at(610), at(10), at(10)), Ok(()), "a clock that is ten seconds ahead");
+        assert_eq!(check(None, at(-100_000), at(-100_000)), Ok(()));
+        assert!(check(at(0), None, None).is_err());
+        assert!(check(at(611), None, None).is_err());
+        assert!(check(at(60), at(11), None).is_err());
+        assert!(check(at(60), None, at(61)).is_err());
+        let parsed = |text: &str| serde_json::from_str::<NumericDate>(text).ok().map(|date| date.0.millis());
+        assert_eq!(parsed("1800000000"), Some(now.millis()));
+        assert_eq!(parsed("1800000000.5"), Some(now.millis() + 500));
+        for bad in ["-1", "1e13", "1e999", "\"1800000000\"", "null", "[]"] {
+            assert_eq!(parsed(bad), None, "{bad}");
+        }
+    }
+}
