@@ -80,6 +80,7 @@ mod tests {
         Ok(claims.check(&client, &with(&[]).unwrap(), Timestamp::from_millis(NOW * 1000))?)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "literals read better")]
     fn check(changes: Value) -> Result<(), String> {
         check_for(false, &changes)
     }

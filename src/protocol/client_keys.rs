@@ -164,6 +164,7 @@ mod tests {
         key
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "literals read better")]
     fn count(key: Value) -> usize {
         usable(&json!({"keys": [key]})).unwrap().len()
     }

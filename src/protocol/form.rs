@@ -8,7 +8,10 @@ const REPEATABLE: [&str; 2] = ["resource", "audience"];
 /// Longest value of one parameter, in bytes.
 const MAX_VALUE: usize = 4096;
 
-/// Parameters that may be longer, up to a whole body: what they hold is capped where it is used.
+/// Longest value of a parameter that may be longer, in bytes: a whole body.
+const MAX_LONG_VALUE: usize = 65_536;
+
+/// Parameters that may be longer: what they hold is capped where it is used.
 const LONG: [&str; 7] = ["request", "state", "claims", "client_assertion", "id_token_hint", "form", "step"];
 
 /// Most parameters in one request.
@@ -47,7 +50,8 @@ impl Form {
         let mut seen: Vec<String> = Vec::new();
         for pair in pairs {
             let (name, value) = pair?;
-            if (value.len() > MAX_VALUE && !LONG.contains(&name.as_str())) || name.len() > 256 {
+            let most = if LONG.contains(&name.as_str()) { MAX_LONG_VALUE } else { MAX_VALUE };
+            if value.len() > most || name.len() > 256 {
                 return Err(OAuthError::new(Code::InvalidRequest, "a parameter is too long"));
             }
             if seen.len() == MAX_PARAMETERS {
