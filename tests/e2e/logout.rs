@@ -7,16 +7,16 @@ mod rp_initiated;
 
 use std::sync::OnceLock;
 
-use latchkey::protocol::secret::{base64url, sha256};
 use serde_json::{Value, json};
 
 use crate::harness::{Fixture, Setup};
 use crate::judge::Judge;
-use crate::support::{Answer, Api, Person, claims};
+use crate::support::{Answer, Person, claims};
+use crate::web::{App, follow, post, web_client};
 
 const PASSWORD: &str = "compiler-no-1952";
 /// One person for each test that signs somebody out.
-const PEOPLE: [&str; 16] = [
+const PEOPLE: [&str; 17] = [
     "ada2",
     "barbara",
     "bob",
@@ -33,33 +33,18 @@ const PEOPLE: [&str; 16] = [
     "mary",
     "niklaus",
     "olga",
+    "pia",
 ];
-/// Where codes go; nobody is there.
-const CALLBACK: &str = "https://app.example/cb";
 /// Where browsers go after a sign-out.
 const SIGNED_OUT: &str = "https://app.example/out";
 /// One with a query of its own.
 const SIGNED_OUT_QUERY: &str = "https://app.example/out?from=latchkey";
-/// A code verifier.
-const VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more-0";
 
 /// A web app that needs no consent. With a judge it hears of sign-outs at `/<id>`.
 fn app(judge: Option<&Judge>, id: &str, changes: &Value) -> Value {
-    let mut app = json!({
-        "client_id": id,
-        "client_name": format!("App {id}"),
-        "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code", "refresh_token"],
-        "redirect_uris": [CALLBACK],
-        "post_logout_redirect_uris": [SIGNED_OUT, SIGNED_OUT_QUERY],
-        "scope": "openid profile offline_access",
-        "skip_consent": true,
-    });
-    if let Some(judge) = judge {
-        app["backchannel_logout_uri"] = judge.at(&format!("/{id}")).into();
-    }
-    app.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    app
+    let ours = json!({ "post_logout_redirect_uris": [SIGNED_OUT, SIGNED_OUT_QUERY], "skip_consent": true });
+    let heard = judge.map_or_else(|| json!({}), |judge| json!({ "backchannel_logout_uri": judge.at(&format!("/{id}")) }));
+    web_client(id, &[ours, heard, changes.clone()])
 }
 
 /// Settings of all fixtures here: failed deliveries are soon sent again.
@@ -80,7 +65,9 @@ fn fixture() -> (&'static Fixture, &'static Judge) {
     static SHARED: OnceLock<(Fixture, Judge)> = OnceLock::new();
     let (fixture, judge) = SHARED.get_or_init(|| {
         let judge = Judge::start();
-        let device = json!({ "grant_types": [crate::support::DEVICE_CODE, "refresh_token"], "redirect_uris": [] });
+        let device = json!({
+            "token_endpoint_auth_method": "none", "grant_types": [crate::support::DEVICE_CODE, "refresh_token"], "redirect_uris": [],
+        });
         let app = |id, changes: Value| app(Some(&judge), id, &changes);
         let clients = [
             app("web", json!({})),
@@ -98,48 +85,33 @@ fn fixture() -> (&'static Fixture, &'static Judge) {
     (fixture, judge)
 }
 
-/// The address of an authorization request.
-fn authorization(client: &str, more: &str) -> String {
-    let challenge = base64url(&sha256(VERIFIER.as_bytes()));
-    format!(
-        "/authorize?client_id={client}&response_type=code&redirect_uri={CALLBACK}&scope=openid&state=s&code_challenge={challenge}&code_challenge_method=S256{more}"
-    )
+/// A person who is asked to sign in does so; where that leads.
+async fn signs_in(person: &Person, page: &Answer, login: &str) -> Answer {
+    let fields = [("form", page.form()), ("login", login.to_owned()), ("password", PASSWORD.to_owned())];
+    follow(person, post(person, "/login", &fields).await).await
 }
 
-/// Follows redirects within the site until a page or the client is reached.
-async fn follow(person: &Person, mut answer: Answer) -> Answer {
-    while answer.status == 303 && answer.header("location").starts_with('/') {
-        answer = person.get(answer.header("location")).await;
-    }
-    answer
-}
-
-/// A parameter of the address that an answer leads to.
-fn parameter(answer: &Answer, name: &str) -> Option<String> {
-    let (_, query) = answer.header("location").split_once('?')?;
-    query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned)
-}
-
-/// The tokens of a code that an answer brings to the client.
-async fn tokens(fixture: &Fixture, client: &str, answer: &Answer) -> Answer {
-    assert!(answer.header("location").starts_with(CALLBACK), "{answer:?}");
-    let code = parameter(answer, "code").unwrap_or_else(|| panic!("no code: {answer:?}"));
-    let parameters =
-        [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
-    let tokens = Api::public(&fixture.a, client).post("/token", &parameters).await;
+/// The tokens of a code that an answer brings to an app.
+async fn tokens(app: &App, answer: &Answer) -> Answer {
+    let returned = app.returned(answer);
+    let tokens = app.redeem(returned.get("code").unwrap_or_else(|| panic!("no code: {returned:?}"))).await;
     assert!(tokens.is_granted(), "{}", tokens.body);
     tokens
 }
 
 /// A person uses an app and signs in on the way, if need be; the tokens.
 async fn uses(fixture: &Fixture, person: &Person, login: &str, client: &str) -> Answer {
-    let mut answer = follow(person, person.get(&authorization(client, "")).await).await;
+    uses_for(fixture, person, login, client, "openid").await
+}
+
+/// The same, with a scope.
+async fn uses_for(fixture: &Fixture, person: &Person, login: &str, client: &str, scope: &str) -> Answer {
+    let app = App::web(&fixture.a, client);
+    let mut answer = follow(person, person.get(&app.path(&[("scope", scope)])).await).await;
     if answer.status == 200 {
-        let fields = [("form", answer.form()), ("login", login.to_owned()), ("password", PASSWORD.to_owned())];
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        answer = follow(person, person.post("/login", &fields).await).await;
+        answer = signs_in(person, &answer, login).await;
     }
-    tokens(fixture, client, &answer).await
+    tokens(&app, &answer).await
 }
 
 /// A person at a new browser who uses an app; the browser and the ID token.
@@ -149,15 +121,16 @@ async fn at_app(fixture: &Fixture, login: &str, client: &str) -> (Person, String
     (person, tokens.member("id_token"))
 }
 
-/// Whether a client would get a code without a page.
+/// Whether an app would get a code without a page.
 async fn is_signed_in(person: &Person) -> bool {
-    let answer = follow(person, person.get(&authorization("quiet", "&prompt=none")).await).await;
-    match parameter(&answer, "error") {
+    let app = App::web(&person.base, "quiet");
+    let returned = app.returned(&follow(person, person.get(&app.path(&[("prompt", "none")])).await).await);
+    match returned.get("error") {
         Some(error) => {
-            assert_eq!(error, "login_required", "{answer:?}");
+            assert_eq!(error, "login_required", "{returned:?}");
             false
         }
-        None => parameter(&answer, "code").is_some() || panic!("neither a code nor an error: {answer:?}"),
+        None => returned.contains_key("code") || panic!("neither a code nor an error: {returned:?}"),
     }
 }
 

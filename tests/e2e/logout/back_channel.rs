@@ -7,10 +7,11 @@ use jwt_compact::jwk::JsonWebKey;
 use jwt_compact::{Algorithm, AlgorithmExt as _, UntrustedToken};
 use serde_json::{Value, json};
 
-use super::{app, at_app, authorization, fixture, follow, is_signed_in, setup, sid, sign_out, signs_out, uses};
+use super::{app, at_app, fixture, is_signed_in, setup, sid, sign_out, signs_in, signs_out, tokens, uses, uses_for};
 use crate::harness::{Fault, Fixture, Mode, Worker};
 use crate::judge::{Judge, Reply};
-use crate::support::{Api, Person, claims, header, sleep};
+use crate::support::{Answer, Api, Person, claims, header, sleep};
+use crate::web::{App, follow};
 
 /// The logout tokens about a session that a path heard, once there are `n`.
 pub async fn told(judge: &Judge, path: &str, sid: &str, n: usize) -> Vec<String> {
@@ -116,7 +117,8 @@ async fn only_who_was_used_in_this_session_is_told() {
     let (here, at_web) = at_app(fixture, "katherine", "web").await;
     uses(fixture, &here, "katherine", "quiet").await;
     let (there, elsewhere) = at_app(fixture, "katherine", "web").await;
-    let at_other = uses(fixture, &there, "katherine", "other").await.member("id_token");
+    let tokens_at_other = uses_for(fixture, &there, "katherine", "other", "openid offline_access").await;
+    let (at_other, refresh_token) = (tokens_at_other.member("id_token"), tokens_at_other.member("refresh_token"));
     assert_eq!(sid(&elsewhere), sid(&at_other), "one session at all apps");
     assert_ne!(sid(&at_web), sid(&elsewhere));
     signs_out(&here).await;
@@ -131,6 +133,23 @@ async fn only_who_was_used_in_this_session_is_told() {
     for (path, id_token) in [("/web", &elsewhere), ("/other", &at_other), ("/device", &device)] {
         told(judge, path, &sid(id_token), 1).await;
     }
+    let refused = App::web(&fixture.a, "other").api.refresh(&refresh_token).await;
+    assert_eq!(refused.error(), "invalid_grant", "{}", refused.body);
+}
+
+/// What has a refresh token is told too, and lives on: the person signed out of a browser, not of the app
+/// (OpenID Connect Core 11).
+#[tokio::test]
+async fn offline_access_outlives_the_browser_session_and_hears_of_its_end() {
+    let (fixture, judge) = fixture();
+    judge.answer("/other", Reply::new(200, ""));
+    let person = Person::new(&fixture.a);
+    let tokens = uses_for(fixture, &person, "pia", "other", "openid offline_access").await;
+    signs_out(&person).await;
+    told(judge, "/other", &sid(&tokens.member("id_token")), 1).await;
+    let other = App::web(&fixture.a, "other").api;
+    assert_eq!(other.userinfo(&tokens.member("access_token")).await.status, 200);
+    assert!(other.refresh(&tokens.member("refresh_token")).await.is_granted());
 }
 
 /// A sign-in of somebody else at the same browser ends the session there.
@@ -139,22 +158,21 @@ async fn a_session_that_somebody_else_takes_over_ends() {
     let (fixture, judge) = fixture();
     judge.answer("/web", Reply::new(200, ""));
     let (person, id_token) = at_app(fixture, "lynn", "web").await;
-    let page = follow(&person, person.get(&authorization("web", "&prompt=login")).await).await;
-    let fields = [("form", page.form()), ("login", "mary".to_owned()), ("password", super::PASSWORD.to_owned())];
-    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let answer = follow(&person, person.post("/login", &fields).await).await;
-    let next = super::tokens(fixture, "web", &answer).await.member("id_token");
+    let next = signs_in_again(fixture, &person, "mary").await.member("id_token");
     assert_ne!(sid(&next), sid(&id_token));
     told(judge, "/web", &sid(&id_token), 1).await;
     // The same user who signs in again goes on in the same session, and nobody is told.
-    let page = follow(&person, person.get(&authorization("web", "&prompt=login")).await).await;
-    let fields = [("form", page.form()), ("login", "mary".to_owned()), ("password", super::PASSWORD.to_owned())];
-    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let answer = follow(&person, person.post("/login", &fields).await).await;
-    let same = super::tokens(fixture, "web", &answer).await.member("id_token");
+    let same = signs_in_again(fixture, &person, "mary").await.member("id_token");
     assert_eq!(sid(&same), sid(&next));
     sleep(500).await;
     assert!(heard(judge, "/web", &sid(&next)).is_empty());
+}
+
+/// A sign-in that the app "web" insists on; the tokens.
+async fn signs_in_again(fixture: &Fixture, person: &Person, login: &str) -> Answer {
+    let web = App::web(&fixture.a, "web");
+    let page = follow(person, person.get(&web.path(&[("prompt", "login")])).await).await;
+    tokens(&web, &signs_in(person, &page, login).await).await
 }
 
 /// Who fails, hangs up or does not answer in time is told again until it has heard; the others do not wait.

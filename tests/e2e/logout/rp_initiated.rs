@@ -2,11 +2,9 @@
 
 use serde_json::json;
 
-use super::{
-    PASSWORD, SIGNED_OUT, SIGNED_OUT_QUERY, app, at_app, authorization, fixture, follow, is_signed_in, sid, sign_out, tokens,
-    uses,
-};
+use super::{SIGNED_OUT, SIGNED_OUT_QUERY, app, at_app, fixture, is_signed_in, sid, sign_out, signs_in, tokens, uses};
 use crate::support::{Answer, Api, Person, claims, sleep};
+use crate::web::{App, follow};
 
 /// Section 2 and 3: a hint that proves who asks, and a registered address.
 #[tokio::test]
@@ -16,9 +14,12 @@ async fn a_client_signs_out_and_the_browser_comes_back_with_the_state() {
     for (uri, expected) in
         [(SIGNED_OUT, format!("{SIGNED_OUT}?state={state}")), (SIGNED_OUT_QUERY, format!("{SIGNED_OUT_QUERY}&state={state}"))]
     {
-        let (person, id_token) = at_app(fixture, "ada2", "web").await;
+        let person = Person::new(&fixture.a);
+        let tokens = uses(fixture, &person, "ada2", "web").await;
+        let (id_token, access_token) = (tokens.member("id_token"), tokens.member("access_token"));
         let kept = person.cookies();
         assert!(is_signed_in(&person).await);
+        assert_eq!(Api::demo(&fixture.a).userinfo(&access_token).await.status, 200);
         let uri = uri.replace('?', "%3F").replace('=', "%3D");
         let more = format!("&post_logout_redirect_uri={uri}&client_id=web&state={state}&ui_locales=de&logout_hint=x");
         let answer = person.get(&sign_out(&id_token, &more)).await;
@@ -26,6 +27,7 @@ async fn a_client_signs_out_and_the_browser_comes_back_with_the_state() {
         assert_eq!(answer.header("cache-control"), "no-store");
         assert!(person.cookie("session").is_none() && person.cookie("known").is_some());
         assert!(!is_signed_in(&person).await);
+        assert_eq!(Api::demo(&fixture.a).userinfo(&access_token).await.status, 401, "it ends with its session");
         person.set_cookie(&format!("{}; Path=/", kept.split("; ").find(|cookie| cookie.starts_with("session=")).unwrap()));
         assert!(!is_signed_in(&person).await, "a cookie that somebody kept is of no use");
         // Once more: there is nobody left to sign out.
@@ -113,7 +115,7 @@ async fn without_a_hint_the_person_is_asked() {
     for query in ["", "?state=x", "?client_id=web", &format!("?client_id=web&post_logout_redirect_uri={SIGNED_OUT}")] {
         let page = person.get(&format!("/logout{query}")).await;
         assert!(page.status == 200 && page.body.contains("id=\"logout-confirm\""), "{query}: {page:?}");
-        assert_eq!(page.body.contains("App web"), query.contains("client_id"), "{query}");
+        assert_eq!(page.body.contains("Client web"), query.contains("client_id"), "{query}");
         assert!(is_signed_in(&person).await);
     }
     let page = person.get(&format!("/logout?client_id=web&post_logout_redirect_uri={SIGNED_OUT}&ui_locales=fr")).await;
@@ -135,7 +137,7 @@ async fn a_hint_of_somebody_else_asks_first() {
     let path = sign_out(&theirs, &format!("&post_logout_redirect_uri={SIGNED_OUT}&state=x"));
     let page = person.get(&path).await;
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("App web") && page.body.contains("dorothy"), "{}", page.body);
+    assert!(page.body.contains("Client web") && page.body.contains("dorothy"), "{}", page.body);
     assert!(is_signed_in(&person).await);
     let policy = page.header("content-security-policy").to_owned();
     assert!(policy.contains("form-action 'self' https://app.example;"), "{policy}");
@@ -185,10 +187,10 @@ async fn a_post_from_another_site_becomes_a_link() {
 async fn all_accounts_of_the_browser_end() {
     let (fixture, judge) = fixture();
     let (person, first) = at_app(fixture, "grace", "web").await;
-    let page = follow(&person, person.get(&authorization("other", "&prompt=select_account")).await).await;
+    let other = App::web(&fixture.a, "other");
+    let page = follow(&person, person.get(&other.path(&[("prompt", "select_account")])).await).await;
     let page = follow(&person, person.post("/accounts", &[("form", &page.form()), ("action", "other")]).await).await;
-    let answer = person.post("/login", &[("form", &page.form()), ("login", "hedy"), ("password", PASSWORD)]).await;
-    let second = tokens(fixture, "other", &follow(&person, answer).await).await.member("id_token");
+    let second = tokens(&other, &signs_in(&person, &page, "hedy").await).await.member("id_token");
     assert_ne!((claims(&first)["sub"].clone(), sid(&first)), (claims(&second)["sub"].clone(), sid(&second)));
     let answer = person.get(&sign_out(&first, &format!("&post_logout_redirect_uri={SIGNED_OUT}"))).await;
     assert_eq!((answer.status, answer.header("location")), (303, SIGNED_OUT), "{answer:?}");
