@@ -236,7 +236,7 @@ impl Fixture {
         for table in tables {
             stored.extend(self.d1(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]).await);
         }
-        for class in ["DeviceFlow", "Throttle", "Replay"] {
+        for class in ["DeviceFlow", "Throttle", "Replay", "Outbox"] {
             let mut ids = self.objects(class).await;
             ids.sort();
             for id in ids {

@@ -7,6 +7,7 @@ mod harness;
 mod inputs;
 mod judge;
 mod keys;
+mod logout;
 mod outages;
 mod pages;
 mod registration;
