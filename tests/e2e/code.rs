@@ -315,6 +315,9 @@ fn assertion(issuer: &str, client: &str, changes: &Value) -> String {
     signed(&p256("p"), &json!({ "alg": "ES256", "kid": "p" }), &assertion_claims(issuer, client, changes))
 }
 
+/// Parameters of a request.
+type Parameters<'a> = &'a [(&'a str, &'a str)];
+
 /// What goes beside an assertion.
 const ASSERTION_TYPE: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 

@@ -37,16 +37,15 @@ pub async fn jwks(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
     }
     let text = match published::jwks(ctx).await {
         Ok(Some(text)) if !crypto::lacks_a_key(ctx, &text) => text,
-        // What KV shows this place is older than what is signed here.
-        Ok(Some(_)) => crypto::current_jwks(ctx).await?,
         Ok(None) => {
             let text = crypto::current_jwks(ctx).await?;
             // Only the cron has to succeed with this; here it is an early gift.
             let _ = published::put_jwks(ctx, &text).await;
             text
         }
-        // A KV that does not answer may hold something newer: answer from the database, put nothing.
-        Err(_) => crypto::current_jwks(ctx).await?,
+        // A KV that does not answer may hold something newer, and what it shows this place may be older than what
+        // is signed with here: answer from the database, put nothing.
+        Ok(Some(_)) | Err(_) => crypto::current_jwks(ctx).await?,
     };
     JWKS.set(Some((ctx.now, text.clone())));
     Ok(public_json(ctx, request, text))

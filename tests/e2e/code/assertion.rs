@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{
-    ASSERTION_TYPE, assert_alive, assert_no_client, assert_refused, assertion, assertion_claims, fixture, fresh, now, other_p256,
-    p256, post_by, rsa, signed,
+    ASSERTION_TYPE, Parameters, assert_alive, assert_no_client, assert_refused, assertion, assertion_claims, fixture, fresh, now,
+    other_p256, p256, post_by, rsa, signed,
 };
 use crate::support::{Answer, Api, Person};
 use crate::web::{App, secret};
@@ -80,7 +80,7 @@ async fn every_rule_of_its_claims() {
         json!({ "iat": null, "nbf": null }),
         json!({ "exp": now() + 595 }),
         json!({ "iat": now() + 8, "nbf": now() + 8 }),
-        json!({ "exp": now() as f64 + 30.5 }),
+        json!({ "exp": format!("{}.5", now() + 30).parse::<f64>().unwrap() }),
         json!({ "jti": format!("{}{}", fresh(), "x".repeat(234)) }),
         json!({ "unknown": { "member": 1 } }),
     ];
@@ -182,7 +182,7 @@ async fn one_method_and_the_registered_one() {
     let both = Api::send(basic.form(&[ASSERTION_TYPE, ("client_assertion", &one), ("token", "x")])).await;
     assert_eq!((both.status, both.error().as_str()), (400, "invalid_request"), "{}", both.body);
     let kind = ASSERTION_TYPE;
-    let table: [(&str, &[(&str, &str)], &str); 8] = [
+    let table: [(&str, Parameters<'_>, &str); 8] = [
         ("assertion and secret", &[kind, ("client_assertion", &one), ("client_secret", "x")], "invalid_request"),
         ("no type", &[("client_assertion", &one), ("client_id", "by-key")], "invalid_request"),
         ("no assertion", &[kind, ("client_id", "by-key")], "invalid_request"),
@@ -260,7 +260,9 @@ async fn of_40_parallel_uses_one_wins() {
     }
     let (won, lost): (Vec<_>, Vec<_>) = uses.join_all().await.into_iter().partition(|answer| answer.status == 200);
     assert_eq!((won.len(), lost.len()), (1, 39));
-    lost.iter().for_each(|answer| assert_no_client(answer, false));
+    for answer in &lost {
+        assert_no_client(answer, false);
+    }
     // Who did not prove to be the client replayed nothing.
     assert_alive(fixture, &app, &won[0]).await;
 }

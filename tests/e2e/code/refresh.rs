@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{OFFLINE, assert_alive, assert_dead, assert_refused, fixture, rows};
+use super::{OFFLINE, Parameters, assert_alive, assert_dead, assert_refused, fixture, rows};
 use crate::support::{Answer, Api, Person, claims, sleep};
 use crate::web::{App, consent_to, follow};
 
@@ -18,7 +18,7 @@ async fn a_refresh_token_has_its_conditions() {
     let person = Person::ada(&fixture.a).await;
     let scope = ("scope", "openid offline_access");
     let web = |id: &str| App::web(&fixture.a, id);
-    let table: [(&str, App, &[(&str, &str)], bool); 9] = [
+    let table: [(&str, App, Parameters<'_>, bool); 9] = [
         ("a web client without prompt=consent", web("remembering"), &[scope], false),
         ("a web client with prompt=consent", web("remembering"), &[scope, ("prompt", "consent")], true),
         ("remembered, but not asked this time", web("remembering"), &[scope], false),
