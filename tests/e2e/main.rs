@@ -10,6 +10,7 @@ mod keys;
 mod logout;
 mod outages;
 mod pages;
+mod registration;
 mod serve;
 mod support;
 mod web;
