@@ -59,7 +59,8 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
             let sealed = ctx.config.sealer().seal(&step, &mut Platform);
             Ok(WireResponse::see_other(&format!("/authorize?step={sealed}")))
         }
-        Read::Refused(response) => Ok(response),
+        // Who came without cookies is not to be named anew for it.
+        Read::Refused(response) => Ok(response.without_cookies()),
     }
 }
 
@@ -154,7 +155,11 @@ pub async fn checked(
         let claims: Option<IdClaims> = crypto::verified_at_any_time(ctx, hint, Typ::IdToken).await?.map(|(claims, _)| claims);
         let claims = claims.filter(|claims: &IdClaims| claims.iss == ctx.config.issuer);
         let bogus = OAuthError::new(Code::InvalidRequest, "id_token_hint is not an ID token of this issuer");
-        request.subject = Some(claims.ok_or(bogus)?.sub);
+        let subject = claims.ok_or(bogus)?.sub;
+        if request.subject.as_ref().is_some_and(|other| *other != subject) {
+            return Err(OAuthError::new(Code::InvalidRequest, "id_token_hint and claims are about two users").into());
+        }
+        request.subject = Some(subject);
     }
     Ok(request)
 }
