@@ -63,6 +63,7 @@ fn clients() -> Vec<Value> {
         of("trusted", json!({ "skip_consent": true })),
         of("several", json!({ "redirect_uris": ["https://several.example/cb", "https://several.example/other"] })),
         of("changing", json!({ "redirect_uris": ["https://changing.example/cb", "https://changing.example/other"] })),
+        of("growing", json!({})),
         of("query", json!({ "redirect_uris": ["https://query.example/cb?tenant=7", "https://bare.example/cb?"] })),
         of("pushy", json!({ "require_pushed_authorization_requests": true })),
         of("other", json!({})),

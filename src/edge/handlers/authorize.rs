@@ -86,15 +86,21 @@ pub enum Read {
 async fn read(ctx: &Ctx, browser: &Browser, form: &Form, line: &mut Line) -> Result<Read, Failure> {
     let id = form.require("client_id")?;
     line.client = Client::is_id(id).then(|| id.to_owned());
-    if let Some(client) = clients::remembered(ctx, id)
-        && let Ok(Read::Asked(asked)) = read_for(ctx, browser, form, &client, line).await
-    {
-        return Ok(Read::Asked(asked));
+    let mut refused = None;
+    if let Some(client) = clients::remembered(ctx, id) {
+        match read_for(ctx, browser, form, &client, line).await {
+            Ok(Read::Asked(asked)) => return Ok(Read::Asked(asked)),
+            outcome => refused = Some((client.metadata, outcome)),
+        }
     }
     let client = clients::fresh(ctx, id).await?.filter(|client| client.enabled);
     // 2
     let client = client.ok_or(OAuthError::new(Code::InvalidRequest, "client_id is not known"))?;
-    read_for(ctx, browser, form, &client, line).await
+    match refused {
+        // A second try would end the same, and would have us fetch from others' servers once more.
+        Some((metadata, outcome)) if metadata == client.metadata => outcome,
+        _ => read_for(ctx, browser, form, &client, line).await,
+    }
 }
 
 async fn read_for(ctx: &Ctx, browser: &Browser, form: &Form, client: &Client, line: &mut Line) -> Result<Read, Failure> {

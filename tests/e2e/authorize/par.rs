@@ -387,3 +387,24 @@ async fn what_was_pushed_is_checked_again() {
     let answer = consent(&at_b, &page).await;
     assert_error_page(&answer, "the redirect URI is gone");
 }
+
+/// A client that was given a redirect URI through one Worker uses it at once through another, which remembers it
+/// without.
+#[tokio::test]
+async fn what_a_client_may_do_since_a_moment_is_not_refused() {
+    let fixture = fixture();
+    let person = ada().await;
+    let growing = app("growing");
+    let new = "https://growing.example/new";
+    // Both Workers read it, to have it in memory.
+    for base in [&fixture.a, &fixture.b] {
+        assert_eq!(push(&growing.at(base), &[]).await.status, 201);
+        assert_eq!(push(&growing.at(base), &[("redirect_uri", new)]).await.status, 400);
+    }
+    let sql = "UPDATE clients SET metadata = replace(metadata, '/cb', '/new'), version = version + 1 WHERE id = 'growing'";
+    fixture.d1(sql, &[]).await;
+    let now = App { redirect_uri: new.to_owned(), ..growing };
+    let answer = push(&now.at(&fixture.b), &[]).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(told(&now, &person.get(&now.path(&[("prompt", "none")])).await, STATE), "consent_required");
+}
