@@ -10,7 +10,7 @@ mod rules;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use jwt_compact::Algorithm;
 use jwt_compact::alg::{Es256, Hs256, Hs256Key};
@@ -179,7 +179,10 @@ fn posting(page: &Answer) -> (String, BTreeMap<String, String>) {
         let value = text.split_once(&format!("{name}=\"")).and_then(|(_, rest)| rest.split_once('"'));
         unescaped(value.unwrap_or_else(|| panic!("no {name} in {text}")).0)
     };
-    let (_, form) = page.body.split_once("<form id=\"form-post\" method=\"post\"").expect("a form that posts");
+    let (_, form) = page
+        .body
+        .split_once("<form id=\"form-post\" method=\"post\"")
+        .unwrap_or_else(|| panic!("no form that posts: {}", page.body));
     let fields = form.split("<input type=\"hidden\"").skip(1);
     (attribute(form, "action"), fields.map(|field| (attribute(field, "name"), attribute(field, "value"))).collect())
 }
@@ -225,7 +228,7 @@ async fn post_raw(path: &str, body: &str) -> Answer {
 
 /// Seconds since 1970.
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
 type Key = <Es256 as Algorithm>::SigningKey;

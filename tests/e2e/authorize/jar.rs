@@ -201,7 +201,7 @@ async fn what_an_object_says_of_itself() {
         json!({ "aud": null, "exp": null, "iss": null }),
         json!({ "iat": now, "nbf": now, "jti": "x" }),
         json!({ "iat": now + 5, "nbf": now + 5 }),
-        json!({ "exp": now as f64 + 60.5 }),
+        serde_json::from_str(&format!("{{\"exp\":{}.5}}", now + 60)).unwrap(),
         json!({ "client_id": null }),
     ] {
         let answer = open(&person, &signer, &object(&signer, &good)).await;

@@ -141,7 +141,10 @@ async fn a_registered_query_is_kept() {
 /// RFC 8252 7.1 and 7.3: an app's own scheme exactly, a loopback address with any port.
 #[tokio::test]
 async fn native_apps_are_answered_at_any_loopback_port_and_their_own_scheme() {
-    let native = app("app");
+    let (native, base) = (app("app"), &fixture().a);
+    for demo in [App::demo(base), App::demo_spa(base), App::demo_mobile(base)] {
+        assert_eq!(told(&demo, &Person::new(base).get(&demo.path(&[("prompt", "none")])).await, STATE), "login_required");
+    }
     for uri in [
         "http://127.0.0.1/cb",
         "http://127.0.0.1:1/cb",
