@@ -331,6 +331,9 @@ async fn a_request_uri_is_its_clients_own() {
             assert_error_page(&person.get(&(opening(client, uri) + more)).await, &format!("{what} {more}"));
         }
     }
+    // Nor does whoever only looks at the headers, as link scanners do.
+    let head = Api::send(person.request("HEAD", &opening("trusted", &uri))).await;
+    assert_eq!((head.status, head.header("allow")), (405, "GET, POST"));
     // All that has not spent it.
     assert!(back(&trusted, &person.get(&opening("trusted", &uri)).await, STATE).contains_key("code"));
 }
