@@ -59,7 +59,8 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
             let sealed = ctx.config.sealer().seal(&step, &mut Platform);
             Ok(WireResponse::see_other(&format!("/authorize?step={sealed}")))
         }
-        Read::Refused(response) => Ok(response),
+        // Who came without cookies is not to be named anew for it.
+        Read::Refused(response) => Ok(response.without_cookies()),
     }
 }
 
@@ -85,15 +86,21 @@ pub enum Read {
 async fn read(ctx: &Ctx, browser: &Browser, form: &Form, line: &mut Line) -> Result<Read, Failure> {
     let id = form.require("client_id")?;
     line.client = Client::is_id(id).then(|| id.to_owned());
-    if let Some(client) = clients::remembered(ctx, id)
-        && let Ok(Read::Asked(asked)) = read_for(ctx, browser, form, &client, line).await
-    {
-        return Ok(Read::Asked(asked));
+    let mut refused = None;
+    if let Some(client) = clients::remembered(ctx, id) {
+        match read_for(ctx, browser, form, &client, line).await {
+            Ok(Read::Asked(asked)) => return Ok(Read::Asked(asked)),
+            outcome => refused = Some((client.metadata, outcome)),
+        }
     }
     let client = clients::fresh(ctx, id).await?.filter(|client| client.enabled);
     // 2
     let client = client.ok_or(OAuthError::new(Code::InvalidRequest, "client_id is not known"))?;
-    read_for(ctx, browser, form, &client, line).await
+    match refused {
+        // A second try would end the same, and would have us fetch from others' servers once more.
+        Some((metadata, outcome)) if metadata == client.metadata => outcome,
+        _ => read_for(ctx, browser, form, &client, line).await,
+    }
 }
 
 async fn read_for(ctx: &Ctx, browser: &Browser, form: &Form, client: &Client, line: &mut Line) -> Result<Read, Failure> {
@@ -154,7 +161,11 @@ pub async fn checked(
         let claims: Option<IdClaims> = crypto::verified_at_any_time(ctx, hint, Typ::IdToken).await?.map(|(claims, _)| claims);
         let claims = claims.filter(|claims: &IdClaims| claims.iss == ctx.config.issuer);
         let bogus = OAuthError::new(Code::InvalidRequest, "id_token_hint is not an ID token of this issuer");
-        request.subject = Some(claims.ok_or(bogus)?.sub);
+        let subject = claims.ok_or(bogus)?.sub;
+        if request.subject.as_ref().is_some_and(|other| *other != subject) {
+            return Err(OAuthError::new(Code::InvalidRequest, "id_token_hint and claims are about two users").into());
+        }
+        request.subject = Some(subject);
     }
     Ok(request)
 }
