@@ -10,5 +10,6 @@ mod keys;
 mod outages;
 mod pages;
 mod serve;
+mod sso;
 mod support;
 mod web;
