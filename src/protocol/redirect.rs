@@ -62,6 +62,8 @@ pub fn proves_receiver(redirect_uri: &str) -> bool {
 /// What a Content-Security-Policy has to name so that a form may lead there.
 pub fn form_action(redirect_uri: &str) -> Option<String> {
     match redirect_uri.split_once(':')? {
+        // A policy cannot name an IPv6 address; only loopback is registered with plain http.
+        ("http", rest) if rest.starts_with("//[") => Some("http:".to_owned()),
         ("https" | "http", _) => uri::origin(redirect_uri).map(str::to_owned),
         (scheme, _) => Some(format!("{scheme}:")),
     }
@@ -141,5 +143,6 @@ mod tests {
     fn form_actions() {
         assert_eq!(form_action("https://a.example:8443/cb?x").as_deref(), Some("https://a.example:8443"));
         assert_eq!(form_action("com.example.app:/cb").as_deref(), Some("com.example.app:"));
+        assert_eq!(form_action("http://[::1]:5/cb").as_deref(), Some("http:"));
     }
 }
