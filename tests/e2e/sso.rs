@@ -45,7 +45,7 @@ fn setup() -> Setup {
     clients.extend([
         web_client("strict", &[json!({ "required_scope": "openid email" })]),
         web_client("trusted", &[json!({ "skip_consent": true })]),
-        web_client("native", &[native.clone()]),
+        web_client("native", std::slice::from_ref(&native)),
         web_client("trusted-native", &[native, json!({ "skip_consent": true })]),
         web_client("leaver", &[json!({ "post_logout_redirect_uris": ["https://leaver.example/out"] })]),
     ]);

@@ -19,7 +19,7 @@ async fn accounts_live_side_by_side() {
     let hers = tokens_of(&person, &one, asked(&person, &one, &[]).await).await;
 
     let chooser = asked(&person, &one, &[("prompt", "select_account")]).await;
-    assert_eq!(offered(&chooser), [hedy.clone()]);
+    assert_eq!(offered(&chooser), std::slice::from_ref(&hedy));
     let login = choose(&person, &chooser, "other").await;
     assert_eq!(at(&login), At::Login, "although somebody is signed in");
     let page = sign_in_on(&person, &login, "ida").await;

@@ -130,7 +130,9 @@ impl<'a> Desk<'a> {
         let mut stored = Vec::new();
         for columns in ["sessions", "consents", "redemptions"] {
             stored.extend(
-                self.fixture.d1(&format!("SELECT * FROM {columns} WHERE user_id = ?1 ORDER BY 2"), &[user.clone()]).await,
+                self.fixture
+                    .d1(&format!("SELECT * FROM {columns} WHERE user_id = ?1 ORDER BY 2"), std::slice::from_ref(&user))
+                    .await,
             );
         }
         stored.extend(self.fixture.d1("SELECT id, revoked_at FROM grants WHERE user_id = ?1 ORDER BY id", &[user]).await);

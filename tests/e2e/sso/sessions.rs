@@ -87,7 +87,9 @@ async fn what_was_planted_before_a_sign_in_is_worthless_after_it() {
 
     for plant in [planted.to_vec(), vec![planted[0].clone()], vec!["session=x".to_owned(), "browser=x".to_owned()]] {
         let victim = Person::new(base);
-        plant.iter().for_each(|cookie| victim.set_cookie(&format!("{cookie}; Path=/")));
+        for cookie in &plant {
+            victim.set_cookie(&format!("{cookie}; Path=/"));
+        }
         let page = asked(&victim, &one, &[("prompt", "login")]).await;
         sign_in_on(&victim, &page, "dorothy").await;
         assert_eq!(name_of(&victim).await.as_deref(), Some("dorothy"), "{plant:?}");
@@ -122,7 +124,7 @@ async fn signing_in_as_somebody_else_ends_the_first_session() {
     let second = tokens_of(&person, &one, page).await;
     assert_ne!(id(&first, "sub"), id(&second, "sub"));
     assert_ne!(id(&first, "sid"), id(&second, "sid"));
-    assert_eq!(sessions_of(fixture, "donald").await, [String::new(); 0]);
+    assert_eq!(sessions_of(fixture, "donald").await.len(), 0);
     assert_eq!((userinfo(&one, &first).await, userinfo(&one, &second).await), (401, 200));
     assert!(!get_with(&fixture.a, "/", &cookies).await.body.contains("You are signed in"));
     let chooser = asked(&person, &one, &[("prompt", "select_account")]).await;
@@ -181,7 +183,7 @@ async fn a_request_that_another_site_posts_keeps_the_session() {
     for mode in ["query", "form_post"] {
         let answer = posted(&[("response_mode", mode), ("prompt", "none")]).await;
         assert!(answer.status == 303 && answer.header("location").starts_with("/authorize?step="), "{}", answer.body);
-        assert_eq!(answer.cookies(), [String::new(); 0]);
+        assert!(answer.cookies().is_empty(), "{:?}", answer.cookies());
         let answer = victim.get(answer.header("location")).await;
         if mode == "query" {
             assert_eq!(one.returned(&answer)["state"], "a state & more");
@@ -198,7 +200,7 @@ async fn a_request_that_another_site_posts_keeps_the_session() {
         &[("redirect_uri", "https://evil.example/")],
     ] {
         let answer = posted(changes).await;
-        assert_eq!(answer.cookies(), [String::new(); 0], "{changes:?}: a stranger's form renames the browser");
+        assert!(answer.cookies().is_empty(), "{changes:?}: a stranger's form renames the browser: {:?}", answer.cookies());
     }
     assert_eq!(victim.cookies(), session);
     assert_eq!(name_of(&victim).await.as_deref(), Some("frank"));

@@ -76,7 +76,7 @@ async fn a_session_of_the_version_before_works_on() {
     let sid = id(&first, "sid");
     assert!(sid.as_str().is_some_and(|sid| sid.len() == 22), "{sid}");
     assert_eq!(id(&second, "sid"), sid);
-    assert_eq!(sids(fixture, "rasmus").await, [sid.clone()]);
+    assert_eq!(sids(fixture, "rasmus").await, std::slice::from_ref(&sid));
     assert_eq!((userinfo(&one, &first).await, userinfo(&two, &second).await), (200, 200));
     // It was not lately noted either: the touch must not be missed.
     let again = tokens_of(&person, &one, asked(&person, &one, &[]).await).await;
