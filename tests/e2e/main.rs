@@ -13,5 +13,6 @@ mod outages;
 mod pages;
 mod registration;
 mod serve;
+mod sso;
 mod support;
 mod web;
