@@ -2,6 +2,7 @@
 //! look under axe. The tests leave pictures of all pages in `target/screenshots`.
 
 mod chromium;
+mod logout;
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
 //! Ring 3: the built Worker on workerd, over HTTP and in a real browser.
 
+mod authorize;
 mod browser;
 mod code;
 mod devices;
@@ -13,5 +14,6 @@ mod outages;
 mod pages;
 mod registration;
 mod serve;
+mod sso;
 mod support;
 mod web;
