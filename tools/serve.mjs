@@ -33,7 +33,9 @@ if (existsSync(running)) {
 const secretsFile = join(state, "secrets.json");
 if (!existsSync(secretsFile)) writeFileSync(secretsFile, JSON.stringify(freshSecrets(), null, 2), { mode: 0o600 });
 
-const settings = vars({ ...settingsFromEnvironment(), ISSUER: issuer });
+// The example portal hears of sign-outs on this machine.
+const forDev = process.argv.includes("--dev") ? { OUTBOUND_ALLOW: "localhost:4180" } : {};
+const settings = vars({ ...forDev, ...settingsFromEnvironment(), ISSUER: issuer });
 const mf = new Miniflare({
   host: "localhost",
   port,
@@ -44,7 +46,7 @@ const mf = new Miniflare({
     worker({
       name: "latchkey",
       // Per address, and on this machine everybody has the same one. The exact budgets are as deployed.
-      ratelimits: { LIMIT_LOGIN: 600, LIMIT_DEVICE: 1200, LIMIT_REGISTER: 1200 },
+      ratelimits: { LIMIT_LOGIN: 600, LIMIT_DEVICE: 1200, LIMIT_REGISTER: 1200, LIMIT_PAR: 6000, LIMIT_FETCH: 3000 },
       bindings: { ...settings, ...JSON.parse(readFileSync(secretsFile, "utf8")) },
     }),
   ],
@@ -101,6 +103,7 @@ Latchkey is at ${url}
   sign in as      ada / engine-no-1843
   sign a device in (in another terminal):
     cargo run --example device -- --issuer ${issuer} --client-id demo-device
+  sign in at a web app (in another terminal): make portal, then open http://localhost:4180
   stop with Ctrl-C; the data stays in ${state}
 `);
 }

@@ -71,11 +71,25 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
 
 async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     let maintained = crypto::maintain(ctx).await;
+    forget_pushed(ctx).await?;
     let maintained = salts::maintain(ctx).await.and(maintained);
     if cron == PURGE_CRON {
         purge(ctx).await?;
     }
     maintained
+}
+
+/// Pushed requests whose flow cannot go on any more: every run, for strangers can make them.
+async fn forget_pushed(ctx: &Ctx) -> std::result::Result<(), Fault> {
+    let settings = &ctx.config.settings;
+    let pushed_before = ctx.now.minus(Seconds(settings.par_lifetime)).minus(Seconds(settings.form_lifetime));
+    let db = Db::new(ctx, Shards::COMMON);
+    for _ in 0..PURGE_BATCHES {
+        if db.run(pushed_requests::purge(pushed_before, PURGE_LIMIT)).await?.changes() == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Deletes what ended, in batches that each stay far from the time limit of a query.
@@ -89,7 +103,6 @@ async fn purge(ctx: &Ctx) -> std::result::Result<(), Fault> {
             // A day or more after it ended, so that a late replay still finds the row.
             grants::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             redemptions::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
-            pushed_requests::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             signing_keys::purge(ctx.now),
         ];
         let deleted: usize = db.batch(purges).await?.iter().map(Rows::changes).sum();

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::claims::scope_of_claim;
 use super::client::{AUTHORIZATION_CODE, Client, REFRESH_TOKEN};
 use super::client_metadata::ApplicationType;
 use super::config::Config;
@@ -248,7 +249,7 @@ impl AuthorizationRequest {
             login_hint: short("login_hint", 254),
             ui_locales: short("ui_locales", 100),
             subject: claims.sub.clone(),
-            claims,
+            claims: within(&claims, client, config),
             to,
             made_at: now,
         })
@@ -264,7 +265,8 @@ impl AuthorizationRequest {
         if scope.is_empty() {
             return Err(OAuthError::new(Code::InvalidScope, "no scope that is asked for is known and for this client"));
         }
-        Ok(Self { scope, ..self })
+        let claims = within(&self.claims, client, config);
+        Ok(Self { scope, claims, ..self })
     }
 
     /// Whether a sign-in of this instant is too old for it.
@@ -272,6 +274,12 @@ impl AuthorizationRequest {
         (self.prompt.login && auth_time <= self.made_at)
             || self.max_age.is_some_and(|age| auth_time <= self.made_at && auth_time.plus(age) <= self.made_at)
     }
+}
+
+/// Of the single claims that are asked for those that belong to a scope which the client may have.
+fn within(claims: &RequestedClaims, client: &Client, config: &Config) -> RequestedClaims {
+    let allowed = client.allowed_scope(config, AUTHORIZATION_CODE);
+    claims.filter(|name| scope_of_claim(name).is_some_and(|scope| allowed.contains(scope)))
 }
 
 /// The scope that is asked for: unknown words are ignored (OpenID Connect Core 3.1.2.1), and so is
@@ -354,7 +362,12 @@ pub fn decide(request: &AuthorizationRequest, client: &Client, account: Option<A
             return Next::Grant { scope, claims };
         }
     }
-    if none { silent(Code::ConsentRequired, "the user has to consent") } else { Next::Consent }
+    match (none, &request.subject) {
+        (false, _) => Next::Consent,
+        (true, None) => silent(Code::ConsentRequired, "the user has to consent"),
+        // Or a client that nobody ever said yes to could ask who is signed in.
+        (true, Some(_)) => silent(Code::LoginRequired, "the user that is asked for is not known to be signed in"),
+    }
 }
 
 #[cfg(test)]

@@ -172,6 +172,11 @@ pub fn user_claims() -> impl Iterator<Item = &'static str> {
     std::iter::once("sub").chain(SCOPE_CLAIMS.iter().flat_map(|(_, claims)| claims.iter().copied()))
 }
 
+/// The scope that yields a claim.
+pub fn scope_of_claim(name: &str) -> Option<&'static str> {
+    SCOPE_CLAIMS.iter().find(|(_, names)| names.contains(&name)).map(|(scope, _)| *scope)
+}
+
 /// Userinfo: `sub`, all claims of each granted scope and those asked for one by one, that the user has, and no
 /// others.
 pub fn userinfo(sub: &str, claims: &Map<String, Value>, scope: &Scope, requested: &[String]) -> Map<String, Value> {

@@ -309,8 +309,8 @@ impl Metadata {
     fn check_display(&self, check: &mut Check) {
         let name = self.client_name.trim();
         check.that(!name.is_empty() && name.chars().count() <= 100, "client_name", "1 to 100 characters");
-        let is_hidden = |c: char| c.is_control() || is_direction_mark(c);
-        check.that(!self.client_name.chars().any(is_hidden), "client_name", "no control characters or direction marks");
+        let is_hidden = |c: char| c.is_control() || is_invisible(c);
+        check.that(!self.client_name.chars().any(is_hidden), "client_name", "no control characters or invisible ones");
         for (member, uri) in [
             ("logo_uri", &self.logo_uri),
             ("client_uri", &self.client_uri),
@@ -412,9 +412,14 @@ impl Metadata {
     }
 }
 
-/// Whether a character changes the direction of those beside it, so that a name would not read as it is written.
-const fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a character shows nothing itself, such as those that change the direction of others: a name would not
+/// read as it is written, or like another's.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 fn is_short_text(text: &str) -> bool {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::client::Client;
+use super::claims::scope_of_claim;
+use super::client::{Client, Origin};
 use super::client_metadata::ApplicationType;
 use super::redirect;
 use super::requested_claims::RequestedClaims;
@@ -29,12 +30,18 @@ impl Choice {
     pub fn covers(&self, scope: &Scope, claims: &RequestedClaims) -> bool {
         let has = |list: &[String], name: &str| list.iter().any(|known| known == name);
         scope.iter().all(|token| self.allowed.contains(token) || self.declined.contains(token))
-            && claims.names().iter().all(|name| has(&self.claims, name) || has(&self.declined_claims, name))
+            && alone(scope, claims).iter().all(|name| has(&self.claims, name) || has(&self.declined_claims, name))
     }
 
     /// What of it is granted.
     pub fn granted(&self, scope: &Scope, claims: &RequestedClaims) -> (Scope, RequestedClaims) {
-        (scope.and(&self.allowed), claims.filter(|name| self.claims.iter().any(|known| known == name)))
+        let granted = scope.and(&self.allowed);
+        let is_allowed = |name: &str| match scope_of_claim(name).filter(|of| scope.contains(of)) {
+            Some(of) => granted.contains(of),
+            None => self.claims.iter().any(|known| known == name),
+        };
+        let claims = claims.filter(is_allowed);
+        (granted, claims)
     }
 
     /// After an answer about `asked`: of that what is in `chosen` is allowed and the rest declined; what was
@@ -48,7 +55,7 @@ impl Choice {
     ) -> Self {
         let (scope, claims) = asked;
         let before = |list: &Scope| list.filter(|token| !scope.contains(token));
-        let names = claims.names();
+        let names = alone(scope, claims);
         let claims_before =
             |list: &[String]| list.iter().filter(|name| !names.contains(&name.as_str())).cloned().collect::<Vec<_>>();
         let claims_now =
@@ -62,6 +69,13 @@ impl Choice {
     }
 }
 
+/// The single claims that have to be asked about by themselves: those of a scope that is asked for go with it.
+pub fn alone<'a>(scope: &Scope, claims: &'a RequestedClaims) -> Vec<&'a str> {
+    let mut names = claims.names();
+    names.retain(|name| !scope_of_claim(name).is_some_and(|of| scope.contains(of)));
+    names
+}
+
 /// Whether the operator's word stands for the user's: a first-party client that authenticates or is known by
 /// its https address. An app that anybody could impersonate is always asked about (RFC 8252 8.6).
 pub fn is_given_by_operator(client: &Client, redirect_uri: &str) -> bool {
@@ -71,7 +85,9 @@ pub fn is_given_by_operator(client: &Client, redirect_uri: &str) -> bool {
 /// Whether even a remembered consent is asked again, because whoever receives the answer is not known
 /// (RFC 6749 10.2, RFC 8252 8.6).
 pub fn must_always_ask(client: &Client, redirect_uri: &str) -> bool {
-    client.is_public() && client.metadata.application_type == ApplicationType::Native && !redirect::proves_receiver(redirect_uri)
+    // A web client at a loopback address is somebody's development, by the operator's word; nobody else's.
+    let is_an_app = client.metadata.application_type == ApplicationType::Native || client.origin != Origin::Operator;
+    client.is_public() && is_an_app && !redirect::proves_receiver(redirect_uri)
 }
 
 #[cfg(test)]
@@ -101,6 +117,20 @@ mod tests {
         assert_eq!(later.allowed.to_string(), "openid email phone");
         assert!(later.declined.is_empty());
         assert_eq!((later.claims.len(), later.declined_claims.len()), (1, 1), "what was not asked stays");
+    }
+
+    #[test]
+    fn a_claim_of_a_scope_that_is_asked_for_goes_with_it() {
+        let claims = RequestedClaims::parse(r#"{"id_token":{"email":null,"gender":null}}"#).unwrap();
+        let asked = scope("openid email");
+        assert_eq!(alone(&asked, &claims), ["gender"]);
+        let granted = |chosen: &'static str| {
+            let choice = Choice::default().answered((&asked, &claims), |token| chosen.contains(token), |_| false);
+            assert!(choice.covers(&asked, &claims));
+            choice.granted(&asked, &claims).1
+        };
+        assert_eq!(granted("openid email").names(), ["email"]);
+        assert!(granted("openid").names().is_empty(), "the scope was left out");
     }
 
     #[test]

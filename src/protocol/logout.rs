@@ -8,7 +8,6 @@ use super::client::Client;
 use super::error::{Code, OAuthError};
 use super::form::Form;
 use super::seal::sealed_json;
-use super::session::Session;
 use super::time::Timestamp;
 
 /// Longest `state` that is carried back, in bytes.
@@ -58,9 +57,6 @@ pub struct LogoutAsked {
     /// The session that the client names, if a hint proved who asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
-    /// The subject that it names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sub: Option<String>,
     /// The languages that the user reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ui_locales: Option<String>,
@@ -129,9 +125,9 @@ impl LogoutRequest {
             }
             _ => None,
         };
-        let (sid, sub) = hint.map(|hint| (hint.sid.clone(), hint.sub.clone())).unzip();
+        let sid = hint.and_then(|hint| hint.sid.clone());
         let client = client.map(|client| client.id.clone());
-        Ok(LogoutAsked { client, target, sid: sid.flatten(), sub, ui_locales: self.ui_locales.clone() })
+        Ok(LogoutAsked { client, target, sid, ui_locales: self.ui_locales.clone() })
     }
 }
 
@@ -141,10 +137,11 @@ impl LogoutAsked {
         *self == Self::default()
     }
 
-    /// Whether the client asks for the end of this session, whose user it knows by `subject`. Then nobody has
-    /// to be asked: it proved that it signed this person in.
-    pub fn names(&self, session: &Session, subject: &str) -> bool {
-        self.sid.as_ref() == Some(&session.sid) || self.sub.as_deref() == Some(subject)
+    /// Whether the client asks for the end of the session that it knows by this `sid`. Then nobody has to be
+    /// asked: it proved that it signed this person in, in this very session. That it once did so in another
+    /// one is no reason (RP-Initiated Logout 2: such a request is suspect).
+    pub fn names(&self, sid: &str) -> bool {
+        self.sid.as_deref() == Some(sid)
     }
 }
 
@@ -242,24 +239,9 @@ mod tests {
     fn a_session_is_named_by_sid_or_subject() {
         use super::super::ids::tests::Counted;
         use super::super::ids::{OwnedId, UserId};
-        let user = UserId::generate(&mut Counted(0));
-        let session = Session {
-            id: OwnedId::generate(&user, &mut Counted(0)),
-            user,
-            sid: "s".into(),
-            auth_time: Timestamp::EPOCH,
-            seen_at: Timestamp::EPOCH,
-            acr: String::new(),
-            amr: Vec::new(),
-        };
-        let asked = |sid: Option<&str>, sub: Option<&str>| LogoutAsked {
-            sid: sid.map(str::to_owned),
-            sub: sub.map(str::to_owned),
-            ..LogoutAsked::default()
-        };
-        assert!(asked(Some("s"), Some("u")).names(&session, "other"));
-        assert!(asked(Some("t"), Some("u")).names(&session, "u"));
-        assert!(!asked(Some("t"), Some("u")).names(&session, "other"));
-        assert!(!asked(None, None).names(&session, ""), "no hint names nobody");
+        let asked = |sid: Option<&str>| LogoutAsked { sid: sid.map(str::to_owned), ..LogoutAsked::default() };
+        assert!(asked(Some("s")).names("s"));
+        assert!(!asked(Some("t")).names("s"), "another session of the same user");
+        assert!(!asked(None).names(""), "no hint names nobody");
     }
 }

@@ -1,6 +1,6 @@
 //! Pairwise subjects: OpenID Connect Core 8.1.
 
-use super::client::Client;
+use super::client::{Client, Origin};
 use super::client_metadata::SubjectType;
 use super::ids::UserId;
 use super::salt::Salt;
@@ -21,10 +21,25 @@ pub fn subject(salt: &Salt, client: &Client, user: &UserId) -> String {
     base64url(&mac)
 }
 
+/// The `sid` that such a client sees of a browser session: one for all would join what the subjects keep apart.
+pub fn sid(salt: &Salt, client: &Client, sid: &str) -> String {
+    let mac = match sector(client) {
+        Some(host) => salt.mac(&[b"sid of sector", host.as_bytes(), sid.as_bytes()]),
+        None => salt.mac(&[b"sid of client", client.id.as_bytes(), sid.as_bytes()]),
+    };
+    base64url(mac.first_chunk::<16>().unwrap_or(&[0; 16]))
+}
+
 /// Its sector. A client without redirect URIs has none, and on a loopback host any two apps would share one:
-/// these are their own sectors.
+/// these are their own sectors. So is a client that registered itself, for nobody has proved that the hosts
+/// that it names are its own; one of a document has shown that the document's host is.
 fn sector(client: &Client) -> Option<&str> {
-    client.metadata.sector().filter(|host| !uri::is_loopback(host))
+    let host = match client.origin {
+        Origin::Operator => client.metadata.sector(),
+        Origin::Document => uri::host_of(&client.id),
+        Origin::Registration => None,
+    };
+    host.filter(|host| !uri::is_loopback(host))
 }
 
 #[cfg(test)]
@@ -56,6 +71,14 @@ mod tests {
         assert_ne!(sub(&a), sub(&of("a", Some("https://other.example/"), None)));
         let (native, another) = (of("n", Some("http://127.0.0.1/cb"), None), of("m", Some("http://127.0.0.1/cb"), None));
         assert_ne!(sub(&native), sub(&another));
+        // Whoever registers itself has proved nothing about the hosts that it names.
+        let stranger = Client { origin: Origin::Registration, ..a.clone() };
+        assert_ne!(sub(&stranger), sub(&a));
+        let document = Client { origin: Origin::Document, id: "https://doc.example/client".into(), ..a.clone() };
+        assert_ne!(sub(&document), sub(&a));
+        assert_eq!(sub(&document), sub(&of("d", Some("https://doc.example/cb"), None)));
+        assert_ne!(sid(&salt, &a, "s"), sid(&salt, &stranger, "s"));
+        assert_eq!(sid(&salt, &a, "s"), sid(&salt, &same, "s"));
         // A client that is named like somebody's host is not in its sector.
         assert_ne!(sub(&of("app.example", None, None)), sub(&a));
     }

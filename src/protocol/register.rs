@@ -144,6 +144,18 @@ pub fn told(metadata: &Metadata) -> Map<String, Value> {
     members
 }
 
+/// The same registration with the operator's members of the one before, which a client does not change.
+pub fn with_operators(metadata: &Metadata, before: &Metadata) -> Option<Metadata> {
+    let (Value::Object(mut members), Value::Object(before)) =
+        (serde_json::to_value(metadata).ok()?, serde_json::to_value(before).ok()?)
+    else {
+        return None;
+    };
+    members.retain(|name, _| !OPERATORS.contains(&name.as_str()));
+    members.extend(before.into_iter().filter(|(name, _)| OPERATORS.contains(&name.as_str())));
+    serde_json::from_value(Value::Object(members)).ok()
+}
+
 /// Whether a sector document, a JSON array, names every redirect URI of the client (OpenID Connect
 /// Registration 5).
 pub fn check_sector(document: &[u8], metadata: &Metadata) -> Result<(), OAuthError> {

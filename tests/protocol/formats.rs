@@ -66,7 +66,7 @@ fn sealed_kinds() {
     sealed::<LogoutForm>("logout form", r#"{"holder":HOLDER,"asked":{"client":"c","target":"https://a.example/?state=s"}}"#);
     sealed::<LogoutStep>(
         "logout step",
-        r#"{"asked":{"client":"c","target":"https://a.example/","sid":"s","sub":"u","ui_locales":"de"},"made_at":1}"#,
+        r#"{"asked":{"client":"c","target":"https://a.example/","sid":"s","ui_locales":"de"},"made_at":1}"#,
     );
     sealed::<WrappedKey>("signing key", r#"{"jwk":{"d":"x","kty":"EC"}}"#);
 }

@@ -6,7 +6,7 @@ use crate::edge::handlers::client_assertion::Assertion;
 use crate::edge::http::WireRequest;
 use crate::edge::log::{self, Line};
 use crate::edge::store::clients;
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, Origin};
 use crate::protocol::client_auth::{ClientCredentials, Remaining};
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
@@ -79,6 +79,15 @@ pub fn bearer(request: &WireRequest) -> Option<Secret> {
     let header = request.header("authorization")?;
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim_matches(' ').to_owned()))
+}
+
+/// A coarse filter before keys may be fetched from an address that a stranger registered: many such clients in
+/// turn could have us fetch without end.
+pub async fn limit_fetches(ctx: &Ctx, client: &Client) -> Result<(), Failure> {
+    if client.origin == Origin::Operator || client.metadata.jwks_uri.is_none() {
+        return Ok(());
+    }
+    limit(ctx, "LIMIT_FETCH", format!("keys {}", ctx.network)).await
 }
 
 /// Asks a rate-limit binding: a cheap first filter, by location and approximate.

@@ -235,7 +235,12 @@ pub async fn stage(ctx: &Ctx, browser: Browser, asked: &Asked, line: &mut Line) 
 pub async fn request_of(ctx: &Ctx, asked: &Asked) -> Result<AuthorizationRequest, Failure> {
     let request = match (&asked.request, &asked.pushed) {
         (Some(request), _) => Some(request.clone()),
-        (None, Some(key)) => pushed_requests::by_id(ctx, key).await?.map(|(request, _)| request),
+        (None, Some(key)) => {
+            // The flow must have begun in the request's time; a step that counts as a link begins anew.
+            let lifetime = Seconds(ctx.config.settings.par_lifetime).millis();
+            let pushed = pushed_requests::by_id(ctx, key).await?;
+            pushed.filter(|(_, created_at)| asked.made_at.since(*created_at) < lifetime).map(|(request, _)| request)
+        }
         (None, None) => None,
     };
     let request = request.ok_or(OAuthError::new(Code::InvalidRequestUri, "the request_uri was used, or expired"))?;

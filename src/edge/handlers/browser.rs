@@ -6,7 +6,7 @@ use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::store::sessions::{self, SignedIn};
 use crate::pages::text::{self, Texts};
 use crate::pages::{self, Html, Realm};
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, Origin};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
@@ -17,7 +17,7 @@ use crate::protocol::secret::{base64url, from_base64url};
 use crate::protocol::session::{self, BrowserHash, Holder, LoginStep, Next, Session, SessionCookie, SessionKey};
 use crate::protocol::steps::{Asked, AuthorizeStep};
 use crate::protocol::time::{Seconds, Timestamp};
-use crate::protocol::uri::origin;
+use crate::protocol::uri::{host_of, origin};
 
 /// A browser: named by a random cookie from its first contact on.
 pub struct Browser {
@@ -180,7 +180,11 @@ pub fn client_on_page(client: &Client) -> pages::Client<'_> {
     let metadata = &client.metadata;
     pages::Client {
         name: &metadata.client_name,
-        publisher: metadata.publisher.as_deref(),
+        // What is known of one that describes itself is where it does so.
+        publisher: match client.origin {
+            Origin::Document => host_of(&client.id),
+            Origin::Operator | Origin::Registration => metadata.publisher.as_deref(),
+        },
         logo: metadata.logo_uri.as_deref(),
         policy: metadata.policy_uri.as_deref(),
         tos: metadata.tos_uri.as_deref(),

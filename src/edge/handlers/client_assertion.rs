@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::edge::client_keys;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
+use crate::edge::handlers::api::limit_fetches;
 use crate::edge::objects::replay;
 use crate::edge::salts::{Purpose, salt};
 use crate::protocol::client::Client;
@@ -94,6 +95,7 @@ async fn verified(ctx: &Ctx, client: &Client, text: &Secret) -> Result<Assertion
     if client.metadata.token_endpoint_auth_signing_alg.is_some_and(|alg| alg != jwt.alg) {
         return Err(refuse("assertion: not the algorithm that is registered").into());
     }
+    limit_fetches(ctx, client).await?;
     let attested = client_keys::attested(ctx, client, jwt, refuse).await?;
     let claims: AssertionClaims = attested.claims().ok_or(refuse("assertion: a claim is missing or malformed"))?;
     claims.check(client, &ctx.config, ctx.now).map_err(refuse)?;

@@ -12,6 +12,7 @@ use crate::edge::store::{Db, Shards, consents, sessions};
 use crate::pages::{self, ConsentError};
 use crate::protocol::authorize::{AuthorizationRequest, Next};
 use crate::protocol::client::Client;
+use crate::protocol::consent::alone;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::requested_claims::RequestedClaims;
@@ -131,8 +132,8 @@ fn page(ctx: &Ctx, browser: &Browser, session: &Session, name: &str, shown: &Sho
         name,
         client: client_on_page(client),
         scopes: &scopes,
-        claims: &request.claims.names(),
-        destination: destination(client, redirect_uri),
+        claims: &alone(&request.scope, &request.claims),
+        destination: destination(redirect_uri),
         switch: &switch,
         error: answered.map(|(_, error)| error),
     };
@@ -142,9 +143,7 @@ fn page(ctx: &Ctx, browser: &Browser, session: &Session, name: &str, shown: &Sho
     answer::may_lead_to(page, redirect_uri)
 }
 
-/// Where the browser goes from here, in a form that people can check: a client that is known by the address
-/// of its metadata has that host, others that of the redirect URI, or an app's scheme.
-fn destination<'a>(client: &'a Client, redirect_uri: &'a str) -> &'a str {
-    let document = Client::is_document_id(&client.id).then(|| uri::host_of(&client.id)).flatten();
-    document.or_else(|| uri::host_of(redirect_uri)).or_else(|| redirect_uri.split(':').next()).unwrap_or(redirect_uri)
+/// Where the browser goes from here, in a form that people can check: a host, or an app's scheme.
+fn destination(redirect_uri: &str) -> &str {
+    uri::host_of(redirect_uri).or_else(|| redirect_uri.split(':').next()).unwrap_or(redirect_uri)
 }

@@ -43,6 +43,7 @@ impl Issue {
         let (config, grant, client) = (&ctx.config, &self.grant, &self.client);
         let sealer = config.sealer();
         let sub = pairwise::subject(ctx, client, &grant.user).await?;
+        let sid = pairwise::sid(ctx, client, &grant.sid).await?;
         let lifetime = jittered(client.access_token_lifetime(config));
         let id = TokenId { user: grant.user.clone(), grant: grant.id.clone(), origin: grant.origin };
         let access = AccessClaims {
@@ -55,7 +56,7 @@ impl Issue {
             auth_time: grant.auth_time.seconds(),
             acr: grant.acr.clone(),
             amr: grant.amr.clone(),
-            sid: grant.sid.clone(),
+            sid: sid.clone(),
         };
         let access_token = self.signers.access.sign(ctx, Typ::AccessToken, lifetime, access).await?;
         let id_token = if self.scope.contains("openid") {
@@ -67,7 +68,7 @@ impl Issue {
                 auth_time: grant.auth_time.seconds(),
                 acr: grant.acr.clone(),
                 amr: grant.amr.clone(),
-                sid: grant.sid.clone(),
+                sid,
                 at_hash: at_hash(&access_token, self.signers.id.alg()),
                 requested: requested(grant)?,
             };

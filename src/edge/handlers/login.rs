@@ -179,7 +179,7 @@ async fn begin_session(ctx: &Ctx, browser: &Browser, user: UserId, login: &str, 
     session_end::end(ctx, &others).await?;
     let db = Db::new(ctx, Shards::of(&session.id));
     match own.first() {
-        Some(own) => drop(db.batch([sessions::insert(&session), sessions::delete(own)]).await?),
+        Some(own) => drop(db.batch([sessions::delete(own, &session.sid), sessions::insert(&session)]).await?),
         None => drop(db.run(sessions::insert(&session)).await?),
     }
     let renamed = browser.renamed();

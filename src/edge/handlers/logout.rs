@@ -166,11 +166,10 @@ impl Asked {
     /// Whether the hint names somebody who is signed in here.
     async fn names_one_of(&self, ctx: &Ctx, present: &[SignedIn]) -> Result<bool, Fault> {
         for SignedIn { session, .. } in present {
-            let subject = match &self.client {
-                Some(client) => pairwise::subject(ctx, client, &session.user).await?,
-                None => String::new(),
+            let Some(client) = &self.client else {
+                return Ok(false);
             };
-            if self.asked.names(session, &subject) {
+            if self.asked.names(&pairwise::sid(ctx, client, &session.sid).await?) {
                 return Ok(true);
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
-use crate::edge::handlers::api::ClientRequest;
+use crate::edge::handlers::api::{ClientRequest, limit};
 use crate::edge::handlers::authorize::{PUSHED, checked, object_of};
 use crate::edge::handlers::clients;
 use crate::edge::http::{WireRequest, WireResponse};
@@ -18,12 +18,14 @@ use crate::protocol::steps::PushedId;
 
 /// Takes a request in, from the client itself.
 ///
-/// 1. Authenticate the client (RFC 9126 2.1). No `request_uri` inside.
+/// 1. A coarse filter, for a public client's request is anybody's and costs a row. Authenticate the client
+///    (RFC 9126 2.1). No `request_uri` inside.
 /// 2. Check everything that `/authorize` would, in a request object or outside (3).
 /// 3. Keep it, and answer where it is: 256 random bits.
 pub async fn push(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     // 1
     let client_request = ClientRequest::read(request, line).await?;
+    limit(ctx, "LIMIT_PAR", ctx.network.clone()).await?;
     let client = clients::pushing(ctx, &client_request).await?;
     let form = &client_request.form;
     if form.get("request_uri").is_some() {

@@ -95,6 +95,8 @@ async fn replace(ctx: &Ctx, request: &mut WireRequest, mut read: Registered, tok
         }
     }
     let metadata = description.metadata(Origin::Registration, &client.id, &ctx.config)?;
+    let metadata = register::with_operators(&metadata, &client.metadata)
+        .ok_or_else(|| Fault::Broken("a registration lost its members".to_owned()))?;
     // 2
     check_sector(ctx, &metadata).await?;
     // 3

@@ -3,6 +3,7 @@
 use crate::edge::client_keys;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
+use crate::edge::handlers::api::{limit, limit_fetches};
 use crate::edge::outbound;
 use crate::protocol::client::Client;
 use crate::protocol::error::{Code, OAuthError};
@@ -25,6 +26,7 @@ pub async fn opened(ctx: &Ctx, client: &Client, object: &str) -> Result<Form, Fa
         return Err(invalid("the request object is not signed by the registered algorithm").into());
     }
     // 2
+    limit_fetches(ctx, client).await?;
     let refuse = |why| invalid("no key of the client has signed the request object").because(why);
     let object = client_keys::attested(ctx, client, jwt, refuse).await?;
     // 3
@@ -38,6 +40,8 @@ pub async fn fetched(ctx: &Ctx, client: &Client, uri: &str) -> Result<String, Fa
     if !client.metadata.request_uris.iter().any(|registered| registered == uri) {
         return Err(refused("not a registered request_uri").into());
     }
+    // Anybody can name it, so anybody could have us fetch it.
+    limit(ctx, "LIMIT_FETCH", format!("request_uri {}", ctx.network)).await?;
     let address = uri.split('#').next().unwrap_or_default();
     let body = outbound::get(ctx, address, "application/oauth-authz-req+jwt, application/jwt", LARGEST).await;
     let text = String::from_utf8(body.map_err(|why| refused(why.word()))?).map_err(|_| refused("not text"))?;

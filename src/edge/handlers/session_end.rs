@@ -46,6 +46,7 @@ async fn told(ctx: &Ctx, ended: &Ended, listeners: Vec<Listener>) -> Result<Vec<
     for Listener { client, sid } in listeners {
         if let Some(url) = &client.metadata.backchannel_logout_uri {
             let sub = pairwise::subject(ctx, &client, &ended.user).await?;
+            let sid = pairwise::sid(ctx, &client, &sid).await?;
             deliveries.push(Delivery::new(url, &client.id, &sub, &sid, client.metadata.id_token_alg(), ctx.now));
         }
     }

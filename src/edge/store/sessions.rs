@@ -116,14 +116,16 @@ pub fn insert(session: &Session) -> Statement {
     Statement::new(sql, parameters)
 }
 
-/// Ends one session.
-pub fn delete(key: &SessionKey) -> Statement {
-    Statement::new("DELETE FROM sessions WHERE user_id = ?1 AND id = ?2", [key.user.as_str().into(), (&key.session).into()])
+/// Ends the session of a browser, by what clients know it as: of two sign-ins at the same time only one is left.
+pub fn delete(key: &SessionKey, sid: &str) -> Statement {
+    let sql = "DELETE FROM sessions WHERE user_id = ?1 AND (id = ?2 OR sid = ?3)";
+    Statement::new(sql, [key.user.as_str().into(), (&key.session).into(), sid.into()])
 }
 
 /// Ends some sessions of a user.
 pub fn delete_these(user: &UserId, ids: &[OwnedId]) -> Statement {
-    let sql = "DELETE FROM sessions WHERE user_id = ?1 AND id IN (SELECT value FROM json_each(?2))";
+    let sql = "DELETE FROM sessions WHERE user_id = ?1 AND (id IN (SELECT value FROM json_each(?2)) OR sid IN \
+               (SELECT s.sid FROM sessions s WHERE s.user_id = ?1 AND s.sid <> '' AND s.id IN (SELECT value FROM json_each(?2))))";
     Statement::new(sql, [user.as_str().into(), to_json(&ids).into()])
 }
 
