@@ -1,7 +1,8 @@
 //! The pages in a real Chromium: by mouse, by keyboard alone, without scripts, and every page in every
 //! look under axe. The tests leave pictures of all pages in `target/screenshots`.
 
-mod chromium;
+pub mod chromium;
+mod languages;
 
 use serde_json::{Value, json};
 

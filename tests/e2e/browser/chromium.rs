@@ -148,6 +148,17 @@ impl Chromium {
         url.as_str().strip_prefix(&url.origin().ascii_serialization()).unwrap_or_default().to_owned()
     }
 
+    /// The whole address of the page.
+    pub async fn address(&self) -> String {
+        self.client.current_url().await.unwrap().into()
+    }
+
+    /// From now on it says that its user reads these languages (`Accept-Language`).
+    pub async fn reads(&self, languages: &str) {
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { "Accept-Language": languages } })).await;
+    }
+
     /// The title of the page.
     pub async fn title(&self) -> String {
         self.client.title().await.unwrap()
@@ -156,6 +167,23 @@ impl Chromium {
     /// What a script answers. WebDriver's scripts run whatever the page's policy says.
     pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// What a promise of the page comes to: its value, or the text of what it was rejected with after "rejected: ".
+    pub async fn promise(&self, expression: &str) -> Value {
+        let script = format!(
+            "const done = arguments[arguments.length - 1];
+             Promise.resolve().then(() => {expression}).then(done, (error) => done(`rejected: ${{error}}`));"
+        );
+        self.client.execute_async(&script, Vec::new()).await.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// What a script answers in the first frame of the page.
+    pub async fn script_in_frame(&self, script: &str) -> Value {
+        self.client.enter_frame(0).await.unwrap();
+        let answer = self.script(script).await;
+        self.client.enter_parent_frame().await.unwrap();
+        answer
     }
 
     /// An element that must be there.
@@ -337,6 +365,8 @@ impl Look {
     /// All that a page must bear.
     pub const ALL: [Self; 4] =
         [Self::DESKTOP, Self::of(1280, 900, "dark"), Self::of(390, 844, "dark"), Self::of(390, 844, "light")];
+    /// A small phone.
+    pub const PHONE: Self = Self::of(375, 812, "light");
     /// A desk in daylight.
     pub const DESKTOP: Self = Self::of(1280, 900, "light");
     /// The narrowest that WCAG 2.2 (1.4.10) asks for.
