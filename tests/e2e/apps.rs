@@ -20,6 +20,25 @@ use crate::web::{App, Pkce, pairs, secret, web_client};
 /// Everybody's password but ada's.
 pub const PASSWORD: &str = "compiler-no-1952";
 
+/// Whoever signs in, each in one test alone.
+const PEOPLE: [&str; 15] = [
+    "reader-en",
+    "reader-de",
+    "reader-fr",
+    "second-en",
+    "second-de",
+    "second-fr",
+    "framed",
+    "poster",
+    "scripted",
+    "shielded",
+    "spa",
+    "strange",
+    "mobile",
+    "phoned",
+    "portal",
+];
+
 /// One fixture for all tests with apps in a browser, and the ports that it knows of.
 #[derive(Debug)]
 pub struct World {
@@ -41,14 +60,7 @@ pub fn world() -> &'static World {
         stranger.answer("/logo.svg", Reply::new(200, LOGO).header("content-type", "image/svg+xml"));
         stranger.answer("/callback", html("<h1>Arrived</h1>"));
         let [portal, api] = free_ports();
-        let people = ["en", "de", "fr"].map(|lang| [format!("reader-{lang}"), format!("second-{lang}")]).concat();
-        let people = [
-            people,
-            ["framed", "poster", "scripted", "shielded", "spa", "strange", "mobile", "portal", "phoned"]
-                .map(str::to_owned)
-                .to_vec(),
-        ];
-        let people: Vec<_> = people.concat().iter().map(|name| person(name)).collect();
+        let people: Vec<_> = PEOPLE.iter().map(|name| person(name)).collect();
         let setup = Setup::default()
             .rate_limit("LIMIT_LOGIN", 1_000_000)
             .var("DEVICE_INTERVAL", "1")

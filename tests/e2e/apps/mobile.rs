@@ -1,9 +1,11 @@
 //! `demo-mobile`, a native app that signs people in through the system's browser (RFC 8252).
 #![expect(clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
+use std::collections::BTreeMap;
+
 use super::{arrived, html, sign_in, world};
 use crate::browser::chromium::{Chromium, Scripts};
-use crate::judge::Judge;
+use crate::judge::{Judge, Reply};
 use crate::support::sleep;
 use crate::web::{App, pairs};
 
@@ -29,38 +31,53 @@ async fn a_loopback_app_is_answered_at_any_port_of_either_address() {
     page.close().await;
 }
 
-/// RFC 8252 7.1: to a scheme of the app's own. No app here has it, so Chromium says where it was sent.
+/// RFC 8252 7.1: to a scheme of the app's own, past login and consent, whose forms may lead there. No app here has
+/// it, so the browser stays where it is; that it was sent there, and that no policy stopped it, is all there is to see.
 #[tokio::test]
 async fn a_scheme_of_the_apps_own_is_where_the_browser_goes() {
-    const SCHEME: &str = "example.latchkey.demo:/callback?";
     let world = world();
-    let page = Chromium::start(Scripts::On).await;
     let app = App { redirect_uri: "example.latchkey.demo:/callback".to_owned(), ..App::demo_mobile(&world.fixture.a) };
-    let went = async || {
-        for _ in 0..200 {
-            let said = page.complaints().await.join("\n");
-            if let Some((_, rest)) = said.split_once(SCHEME) {
-                assert!(!said.contains("Content Security Policy"), "{said}");
-                return pairs(rest.split('\'').next().unwrap_or_default());
-            }
-            assert_eq!(said, "");
-            sleep(25).await;
-        }
-        panic!("Chromium was not sent to {SCHEME}");
-    };
-    page.open(&world.at(&app.path(&[("state", "cancelled"), ("scope", "openid profile")]))).await;
-    page.click("#login-cancel").await;
-    let back = went().await;
-    assert_eq!(
-        (back["state"].as_str(), back["error"].as_str(), back["iss"].as_str()),
-        ("cancelled", "access_denied", world.fixture.a.as_str())
-    );
+    // A browser each, for what it asks about the unknown scheme covers the page.
+    let [cancels, allows] = [Chromium::start_traced().await, Chromium::start_traced().await];
 
-    page.open(&world.at(&app.path(&[("state", "allowed"), ("scope", "openid profile")]))).await;
-    sign_in(&page, "phoned").await;
-    assert_eq!(page.text(".destination strong").await, "example.latchkey.demo", "whoever has the scheme gets the code");
-    page.click("#consent-allow").await;
-    let tokens = app.redeem(&went().await["code"]).await;
+    // Chromium holds the way to an unknown scheme to the policy of the page with the form, too.
+    let elsewhere = &world.stranger;
+    elsewhere.answer("/to-app", Reply::redirect("example.latchkey.demo:/callback?state=stopped"));
+    let form = html("<form method=\"post\" action=\"/to-app\"><button id=\"go\">Go</button></form>");
+    elsewhere.answer("/strict", form.header("content-security-policy", "form-action 'self'"));
+    cancels.open(&elsewhere.at("/strict")).await;
+    cancels.click("#go").await;
+    elsewhere.wait_for("/to-app", 1).await;
+    sleep(200).await;
+    assert!(cancels.complaints().await.concat().contains("form-action"), "silence proves something only because of this");
+    cancels.redirects().await;
+
+    cancels.open(&world.at(&app.path(&[("state", "cancelled"), ("scope", "openid profile")]))).await;
+    cancels.click("#login-cancel").await;
+    let back = went_to_the_app(&cancels).await;
+    assert_eq!((back["state"].as_str(), back["error"].as_str()), ("cancelled", "access_denied"));
+    assert_eq!(back["iss"], world.fixture.a, "RFC 9207");
+
+    allows.open(&world.at(&app.path(&[("state", "allowed"), ("scope", "openid profile")]))).await;
+    sign_in(&allows, "phoned").await;
+    assert_eq!(allows.text(".destination strong").await, "example.latchkey.demo", "whoever has the scheme gets the code");
+    allows.click("#consent-allow").await;
+    let tokens = app.redeem(&went_to_the_app(&allows).await["code"]).await;
     assert!(tokens.is_granted(), "{}", tokens.body);
-    page.close().await;
+    cancels.close().await;
+    allows.close().await;
+}
+
+/// The parameters with which the browser was sent to the app's scheme; no policy of a page may have stopped it.
+async fn went_to_the_app(page: &Chromium) -> BTreeMap<String, String> {
+    for _ in 0..200 {
+        let last = page.redirects().await.pop().unwrap_or_default();
+        if let Some(query) = last.strip_prefix("example.latchkey.demo:/callback?") {
+            sleep(100).await;
+            assert_eq!(page.complaints().await, [""; 0]);
+            return pairs(query);
+        }
+        sleep(25).await;
+    }
+    panic!("the browser was not sent to the app");
 }

@@ -4,10 +4,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use super::{PASSWORD, sign_in, world};
+use super::{sign_in, world};
 use crate::browser::chromium::{Chromium, Scripts};
 use crate::harness::built;
-use crate::support::{Person, sleep};
+use crate::support::sleep;
 use crate::web::secret;
 
 /// A running example, until it is dropped.
@@ -103,15 +103,6 @@ async fn the_portal_signs_in_calls_its_api_refreshes_and_signs_out() {
     page.open(&at_portal).await;
     page.follow("#sign-in").await;
     sign_in(&page, "portal").await;
-    assert_eq!(page.text("#who").await, "Person portal");
-    // Another browser's sign-out is none of this one's.
-    let other = Person::new(&issuer);
-    let form = other.visit("/login").await.form();
-    other.post("/login", &[("form", &form), ("login", "portal"), ("password", PASSWORD)]).await;
-    let form = other.get("/logout").await.form();
-    other.post("/logout", &[("form", &form), ("action", "here")]).await;
-    page.open(&format!("{issuer}/logout")).await;
-    page.open(&at_portal).await;
     assert_eq!(page.text("#who").await, "Person portal");
     page.open(&format!("{issuer}/logout")).await;
     page.follow("#logout-confirm").await;

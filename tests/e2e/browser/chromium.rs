@@ -91,6 +91,15 @@ impl WebDriverCompatibleCommand for Special {
 impl Chromium {
     /// Starts one with an empty profile.
     pub async fn start(scripts: Scripts) -> Self {
+        Self::start_logging(scripts, json!({ "browser": "ALL" })).await
+    }
+
+    /// Starts one that tells where servers redirect to ([`Chromium::redirects`]).
+    pub async fn start_traced() -> Self {
+        Self::start_logging(Scripts::On, json!({ "browser": "ALL", "performance": "ALL" })).await
+    }
+
+    async fn start_logging(scripts: Scripts, logs: Value) -> Self {
         let launch = || {
             let mut child =
                 Command::new("sh").args(["-c", KEEPER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh starts");
@@ -116,7 +125,7 @@ impl Chromium {
         if let Ok(binary) = std::env::var("LATCHKEY_CHROMIUM") {
             options["binary"] = binary.into();
         }
-        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": logs });
         let Value::Object(capabilities) = capabilities else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
@@ -238,7 +247,7 @@ impl Chromium {
             }
             sleep(25).await;
         }
-        panic!("still on {} ({})", self.location().await, self.title().await);
+        panic!("still on {} ({}): {:?}", self.location().await, self.title().await, self.complaints().await);
     }
 
     /// Presses and releases a key.
@@ -339,6 +348,20 @@ impl Chromium {
         let file = screenshots().join(format!("{name}.png"));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, png).unwrap();
+    }
+
+    /// Where servers redirected to since it was last asked.
+    pub async fn redirects(&self) -> Vec<String> {
+        let log = self.client.issue_cmd(Special { path: "se/log", body: json!({ "type": "performance" }) }).await.unwrap();
+        let events =
+            log.as_array().unwrap().iter().filter_map(|entry| serde_json::from_str::<Value>(entry["message"].as_str()?).ok());
+        let headers = events.filter(|event| event["message"]["method"] == "Network.responseReceivedExtraInfo");
+        headers
+            .filter_map(|event| {
+                let headers = event["message"]["params"]["headers"].as_object()?.clone();
+                headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("location"))?.1.as_str().map(str::to_owned)
+            })
+            .collect()
     }
 
     /// What the console has said since it was last asked, without the statuses of pages that tell

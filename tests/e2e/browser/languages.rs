@@ -131,8 +131,9 @@ impl Tour<'_> {
         let found = PAGES.iter().find(|(page, ..)| *page == name);
         let (_, headings, hooks) = found.unwrap_or_else(|| panic!("{name} is no page of the table"));
         let mut faults = page.complaints().await;
-        if Some(page.text("h1").await.as_str()) != headings.get(self.language).copied() {
-            faults.push(format!("heading {}", page.text("h1").await));
+        let heading = page.property("h1", "textContent").await;
+        if Some(heading.as_str()) != headings.get(self.language).copied() {
+            faults.push(format!("heading {heading}"));
         }
         if page.script("return document.documentElement.lang").await != lang {
             faults.push("another lang".to_owned());
