@@ -7,4 +7,7 @@ export WASM_BINDGEN_BIN=$wasm_bindgen/bin/wasm-bindgen
 export WASM_OPT_BIN=$PWD/node_modules/.bin/wasm-opt
 export ESBUILD_BIN=$PWD/node_modules/.bin/esbuild
 "$worker_build/bin/worker-build" --release
+# Names of functions are of use to a debugger only, and a tenth of the whole.
+"$WASM_OPT_BIN" --strip-debug build/index_bg.wasm -o build/index_bg.wasm \
+  --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext
 say "build/: $(gzip -9 -c build/index.js build/index_bg.wasm | wc -c) bytes gzip"

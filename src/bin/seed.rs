@@ -148,7 +148,8 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
 }
 
 fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec<String>> {
-    let known = |name: &str| ["client_id", "client_secret"].contains(&name) || Metadata::MEMBERS.contains(&name);
+    let known =
+        |name: &str| ["client_id", "client_secret", "next_client_secret"].contains(&name) || Metadata::MEMBERS.contains(&name);
     let mut faults: Vec<String> =
         client.keys().filter(|name| !known(name)).map(|name| format!("{name}: no such member")).collect();
     if !Client::is_id(id) {
@@ -163,6 +164,11 @@ fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec
     };
     faults.extend(metadata.faults());
     let secret = client.get("client_secret").and_then(Value::as_str);
+    // A second live one, while the first is being replaced.
+    let next = client.get("next_client_secret").and_then(Value::as_str);
+    if next.is_some_and(|next| next.len() < 32 || secret.is_none()) {
+        faults.push("next_client_secret: at least 32 characters, beside client_secret".to_owned());
+    }
     match (metadata.token_endpoint_auth_method, secret) {
         (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_)) => {
             faults.push("client_secret: a client of this method has none".to_owned());
@@ -174,8 +180,11 @@ fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec
     if !faults.is_empty() {
         return Err(faults);
     }
-    let secrets: Vec<StoredSecret> =
-        secret.into_iter().map(|secret| StoredSecret { sha256: SecretHash::of(secret.as_bytes()), expires_at: None }).collect();
+    let secrets: Vec<StoredSecret> = secret
+        .into_iter()
+        .chain(next)
+        .map(|secret| StoredSecret { sha256: SecretHash::of(secret.as_bytes()), expires_at: None })
+        .collect();
     let json = |value: serde_json::Result<String>| quoted(&value.unwrap_or_default());
     let (id, metadata, secrets) = (quoted(id), json(serde_json::to_string(&metadata)), json(serde_json::to_string(&secrets)));
     Ok(format!(

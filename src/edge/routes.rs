@@ -150,9 +150,9 @@ impl Route {
             Self::Registration => &["GET", "PUT", "DELETE"],
             Self::Token | Self::Revoke => &["POST", "OPTIONS"],
             Self::Userinfo => &["GET", "POST", "OPTIONS"],
-            Self::Authorize | Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => {
-                &["GET", "HEAD", "POST"]
-            }
+            // A GET may spend a pushed request, so it is no HEAD.
+            Self::Authorize => &["GET", "POST"],
+            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
             Self::Unknown => &[],
         }
     }

@@ -77,8 +77,7 @@ impl ClientCredentials {
     /// The client, if it may be who it says: enabled, by the method it is registered with, with a secret
     /// that is live at `now`. What an assertion says remains to be seen. A refusal is to be repeated on a
     /// fresh copy before it is believed.
-    pub fn authenticate(&self, client: Option<&Client>, now: Timestamp) -> Result<Remaining<'_>, OAuthError> {
-        let client = client.ok_or(OAuthError::invalid_client("unknown client"))?;
+    pub fn authenticate(&self, client: &Client, now: Timestamp) -> Result<Remaining<'_>, OAuthError> {
         let mut remaining = Remaining::Nothing;
         match (&self.proof, client.metadata.token_endpoint_auth_method) {
             (Proof::None, AuthMethod::None) => {}
@@ -178,13 +177,13 @@ mod tests {
         assert_eq!(credentials.client_id, "c");
         assert_eq!(with("&client_id=d").unwrap().client_id, "d", "its assertion fails, for sub is another");
         let by_key = confidential(AuthMethod::PrivateKeyJwt);
-        assert!(matches!(credentials.authenticate(Some(&by_key), NOW), Ok(Remaining::Assertion(_))));
+        assert!(matches!(credentials.authenticate(&by_key, NOW), Ok(Remaining::Assertion(_))));
         for method in [AuthMethod::None, AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost] {
-            assert!(credentials.authenticate(Some(&confidential(method)), NOW).is_err());
+            assert!(credentials.authenticate(&confidential(method), NOW).is_err());
         }
-        assert!(parse(None, "client_id=c").unwrap().authenticate(Some(&by_key), NOW).is_err());
+        assert!(parse(None, "client_id=c").unwrap().authenticate(&by_key, NOW).is_err());
         let disabled = Client { enabled: false, ..by_key };
-        assert!(credentials.authenticate(Some(&disabled), NOW).is_err());
+        assert!(credentials.authenticate(&disabled, NOW).is_err());
 
         assert_eq!(with("&client_secret=x").unwrap_err().code, Code::InvalidRequest);
         let body = format!("{kind}&client_assertion=e30.eyJzdWIiOiJjIn0.AA");
@@ -201,16 +200,15 @@ mod tests {
         let post = |secret: &str| parse(None, &format!("client_id=c&client_secret={secret}")).unwrap();
         let none = || parse(None, "client_id=c").unwrap();
         let by_basic = confidential(AuthMethod::ClientSecretBasic);
-        assert!(basic("new").authenticate(Some(&by_basic), NOW).is_ok());
-        assert!(basic("old").authenticate(Some(&by_basic), NOW.minus(super::super::time::Seconds(1))).is_ok());
+        assert!(basic("new").authenticate(&by_basic, NOW).is_ok());
+        assert!(basic("old").authenticate(&by_basic, NOW.minus(super::super::time::Seconds(1))).is_ok());
         for wrong in [basic("old"), basic("x"), basic(""), post("new"), none()] {
-            assert_eq!(wrong.authenticate(Some(&by_basic), NOW).unwrap_err().code, Code::InvalidClient);
+            assert_eq!(wrong.authenticate(&by_basic, NOW).unwrap_err().code, Code::InvalidClient);
         }
-        assert!(post("new").authenticate(Some(&confidential(AuthMethod::ClientSecretPost)), NOW).is_ok());
-        assert!(none().authenticate(Some(&client(DEVICE)), NOW).is_ok());
-        assert!(post("new").authenticate(Some(&client(DEVICE)), NOW).is_err());
-        assert!(none().authenticate(None, NOW).is_err());
+        assert!(post("new").authenticate(&confidential(AuthMethod::ClientSecretPost), NOW).is_ok());
+        assert!(none().authenticate(&client(DEVICE), NOW).is_ok());
+        assert!(post("new").authenticate(&client(DEVICE), NOW).is_err());
         let disabled = Client { enabled: false, ..client(DEVICE) };
-        assert!(none().authenticate(Some(&disabled), NOW).is_err());
+        assert!(none().authenticate(&disabled, NOW).is_err());
     }
 }

@@ -164,8 +164,7 @@ mod tests {
         key
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "literals read better")]
-    fn count(key: Value) -> usize {
+    fn count(key: &Value) -> usize {
         usable(&json!({"keys": [key]})).unwrap().len()
     }
 
@@ -179,7 +178,7 @@ mod tests {
             json!({"kty": "OKP", "crv": "Ed25519", "x": "x"}),
         ];
         for key in good {
-            assert_eq!(count(key.clone()), 1, "{key}");
+            assert_eq!(count(&key), 1, "{key}");
         }
         let bad = [
             json!({}),
@@ -200,7 +199,7 @@ mod tests {
             rsa(256, &json!({"alg": "RSA-OAEP"})),
         ];
         for key in bad {
-            assert_eq!(count(key.clone()), 0, "{key}");
+            assert_eq!(count(&key), 0, "{key}");
         }
         for none in [json!({}), json!([]), json!({"keys": {}}), json!(null)] {
             assert_eq!(usable(&none), None, "{none}");

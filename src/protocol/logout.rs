@@ -136,6 +136,11 @@ impl LogoutRequest {
 }
 
 impl LogoutAsked {
+    /// Whether no client asked for anything.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether the client asks for the end of this session, whose user it knows by `subject`. Then nobody has
     /// to be asked: it proved that it signed this person in.
     pub fn names(&self, session: &Session, subject: &str) -> bool {

@@ -143,6 +143,7 @@ mod tests {
     fn form_actions() {
         assert_eq!(form_action("https://a.example:8443/cb?x").as_deref(), Some("https://a.example:8443"));
         assert_eq!(form_action("com.example.app:/cb").as_deref(), Some("com.example.app:"));
-        assert_eq!(form_action("http://[::1]:51004/cb").as_deref(), Some("http:"));
+        assert_eq!(form_action("http://[::1]:5/cb").as_deref(), Some("http:"));
+        assert_eq!(form_action("https://[::1]/cb").as_deref(), Some("https:"));
     }
 }

@@ -204,6 +204,10 @@ fn set_defaults(members: &mut Map<String, Value>, origin: Origin, id: &str) {
     if uses_code && members.get("response_types").is_none_or(|types| types == &json!([])) {
         members.insert("response_types".to_owned(), json!(["code"]));
     }
+    if members.get("token_endpoint_auth_method").is_some_and(|method| method == "private_key_jwt") {
+        // What OpenID Connect Core 9 tells a client to send, whoever wrote it.
+        members.entry("endpoint_audience").or_insert(true.into());
+    }
     if members.get("token_endpoint_auth_method").is_some_and(|method| method == "none") {
         members.insert("require_pkce".to_owned(), true.into());
     } else if origin == Origin::Registration {

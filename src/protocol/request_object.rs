@@ -156,7 +156,7 @@ mod tests {
             json!({"scope": ["openid"]}),
             json!({"resource": ["x:1", 2]}),
             json!({"state": {"a": 1}}),
-            json!({"state": "x".repeat(70_000)}),
+            json!({"nonce": "x".repeat(5_000)}),
         ] {
             assert_eq!(of(&bad, false).unwrap_err().code, Code::InvalidRequestObject, "{bad}");
         }

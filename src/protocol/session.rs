@@ -295,7 +295,7 @@ pub struct LogoutForm {
     /// Made for.
     pub holder: Holder,
     /// What a client asked for, if it was a client.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "LogoutAsked::is_nothing")]
     pub asked: LogoutAsked,
 }
 sealed_json!(LogoutForm, "logout form");

@@ -220,10 +220,23 @@ impl Fixture {
     /// Everything in D1 and in the objects: to show that nothing was written.
     pub async fn stored(&self) -> Vec<Value> {
         let mut stored = Vec::new();
-        for table in ["users", "logins", "clients", "sessions", "grants", "consents", "signing_keys", "secrets"] {
+        let tables = [
+            "users",
+            "logins",
+            "clients",
+            "initial_access_tokens",
+            "sessions",
+            "grants",
+            "redemptions",
+            "consents",
+            "pushed_requests",
+            "signing_keys",
+            "secrets",
+        ];
+        for table in tables {
             stored.extend(self.d1(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]).await);
         }
-        for class in ["DeviceFlow", "Throttle", "Replay"] {
+        for class in ["DeviceFlow", "Throttle", "Replay", "Outbox"] {
             let mut ids = self.objects(class).await;
             ids.sort();
             for id in ids {

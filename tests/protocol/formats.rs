@@ -4,6 +4,8 @@
 use latchkey::protocol::claims::TokenId;
 use latchkey::protocol::device::{Answer, DeviceCode, Message};
 use latchkey::protocol::keys::WrappedKey;
+use latchkey::protocol::logout::LogoutStep;
+use latchkey::protocol::outbox::{Delivery, Pending};
 use latchkey::protocol::refresh::RefreshToken;
 use latchkey::protocol::replay;
 use latchkey::protocol::salt::Salt;
@@ -61,6 +63,11 @@ fn sealed_kinds() {
     sealed::<UndoForm>("undo form", r#"{"holder":HOLDER,"flow":"f","instance":"i","client":"c","grant":"ID"}"#);
     sealed::<EndForm>("end device form", r#"{"holder":HOLDER,"grant":"ID"}"#);
     sealed::<LogoutForm>("logout form", r#"{"holder":HOLDER}"#);
+    sealed::<LogoutForm>("logout form", r#"{"holder":HOLDER,"asked":{"client":"c","target":"https://a.example/?state=s"}}"#);
+    sealed::<LogoutStep>(
+        "logout step",
+        r#"{"asked":{"client":"c","target":"https://a.example/","sid":"s","sub":"u","ui_locales":"de"},"made_at":1}"#,
+    );
     sealed::<WrappedKey>("signing key", r#"{"jwk":{"d":"x","kty":"EC"}}"#);
 }
 
@@ -97,4 +104,7 @@ fn what_worker_and_objects_say() {
     said::<Usage>("1");
     said::<replay::Claim>(r#"{"key":"k","expires_at":1,"attempt":"a"}"#);
     said::<replay::Mark>(r#"{"attempt":"a","expires_at":1}"#);
+    let delivery = r#"{"id":"i","url":"https://a.example/","client_id":"c","sub":"u","sid":"s","alg":"RS256","made_at":1}"#;
+    said::<Delivery>(delivery);
+    said::<Pending>(&format!(r#"{{"delivery":{delivery},"failures":2,"due":3}}"#));
 }

@@ -1,7 +1,7 @@
 //! What the endpoints for clients share.
 
 use crate::edge::ctx::Ctx;
-use crate::edge::failure::{Failure, Fault};
+use crate::edge::failure::Failure;
 use crate::edge::handlers::client_assertion::Assertion;
 use crate::edge::http::WireRequest;
 use crate::edge::log::{self, Line};
@@ -47,7 +47,7 @@ impl ClientRequest {
     /// refusing, the database is read once.
     pub async fn authenticated(&self, ctx: &Ctx) -> Result<Client, Failure> {
         if let Some(client) = clients::remembered(ctx, &self.credentials.client_id) {
-            match self.prove(ctx, Some(&client)).await {
+            match self.prove(ctx, &client).await {
                 Ok(()) => return Ok(client),
                 Err(Failure::Peer(_)) => {}
                 Err(fault) => return Err(fault),
@@ -59,17 +59,17 @@ impl ClientRequest {
     /// The authenticated client as it is in the database now, or the peer's error.
     pub async fn authenticated_afresh(&self, ctx: &Ctx) -> Result<Client, Failure> {
         let client = clients::fresh(ctx, &self.credentials.client_id).await?;
-        self.prove(ctx, client.as_ref()).await?;
-        client.ok_or_else(|| Fault::Broken("an absent client was authenticated".to_owned()).into())
+        let client = client.ok_or(OAuthError::invalid_client("unknown client"))?;
+        self.prove(ctx, &client).await?;
+        Ok(client)
     }
 
-    /// Whether it is this client, for a handler that got a fresh copy of it by itself. An assertion is
-    /// used once, however often this is asked in one request.
-    pub async fn prove(&self, ctx: &Ctx, client: Option<&Client>) -> Result<(), Failure> {
-        match (self.credentials.authenticate(client, ctx.now)?, client) {
-            (Remaining::Assertion(text), Some(client)) => self.assertion.prove(ctx, client, text).await,
-            (Remaining::Nothing, _) => Ok(()),
-            (Remaining::Assertion(_), None) => Err(Fault::Broken("an absent client has an assertion".to_owned()).into()),
+    /// Whether this client, read a moment ago, is who sends the request. An assertion is used once,
+    /// however often this is asked.
+    pub async fn prove(&self, ctx: &Ctx, client: &Client) -> Result<(), Failure> {
+        match self.credentials.authenticate(client, ctx.now)? {
+            Remaining::Nothing => Ok(()),
+            Remaining::Assertion(text) => self.assertion.prove(ctx, client, text).await,
         }
     }
 }

@@ -42,6 +42,6 @@ pub async fn pushing(ctx: &Ctx, request: &ClientRequest) -> Result<Client, Failu
         return request.authenticated(ctx).await;
     }
     let client = client_document::client(ctx, id).await?;
-    request.prove(ctx, Some(&client)).await?;
+    request.prove(ctx, &client).await?;
     Ok(client)
 }

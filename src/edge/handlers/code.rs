@@ -66,7 +66,7 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
     {
         // The client changed since this isolate read it: authenticate and decide again, once.
         clients::remember(now.clone(), ctx.now);
-        request.prove(ctx, Some(&now)).await?;
+        request.prove(ctx, &now).await?;
         check_grant_type(&now, AUTHORIZATION_CODE)?;
         decision = decided(ctx, &now, &code, redeemed.resources)?;
         signers = Signers::ready(ctx, &now).await?;

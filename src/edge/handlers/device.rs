@@ -82,7 +82,7 @@ pub async fn redeem(
         {
             // The client changed since this isolate read it: authenticate and decide again, once.
             clients::remember(now.clone(), ctx.now);
-            request.prove(ctx, Some(&now)).await?;
+            request.prove(ctx, &now).await?;
             check_grant_type(&now, DEVICE_CODE)?;
             decision = decided(ctx, &now, &approval, &approved_resources, asked)?;
             client = now;

@@ -6,10 +6,11 @@ use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::answer::may_lead_to;
 use crate::edge::handlers::browser::{Browser, client_on_page, from_our_own_page, is_fresh, sealed_form};
-use crate::edge::handlers::{clients, session_end};
+use crate::edge::handlers::session_end;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::pairwise;
+use crate::edge::store::clients;
 use crate::edge::store::sessions::{self, SignedIn};
 use crate::pages;
 use crate::protocol::client::Client;
@@ -23,6 +24,9 @@ use crate::protocol::session::{LogoutForm, SessionKey};
 use crate::protocol::uri;
 
 /// What was asked, and the row of the client that asks.
+///
+/// The row it is, also of a client that a metadata document describes: who got an ID token has one, and a
+/// document that cannot be fetched must keep nobody from signing out.
 struct Asked {
     asked: LogoutAsked,
     client: Option<Client>,

@@ -56,7 +56,7 @@ pub async fn refresh(
         {
             // The client changed since this isolate read it: authenticate again, and try again.
             clients::remember(now.clone(), ctx.now);
-            request.prove(ctx, Some(&now)).await?;
+            request.prove(ctx, &now).await?;
             check_grant_type(&now, REFRESH_TOKEN)?;
             signers = Signers::ready(ctx, &now).await?;
             client = now;
