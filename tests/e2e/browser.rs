@@ -294,7 +294,6 @@ impl Audit<'_> {
         let page = self.page;
         assert_eq!(page.text("h1").await, heading, "{name}");
         let mut faults = page.complaints().await;
-        page.load_axe().await;
         for look in Look::ALL {
             page.show_as(look).await;
             faults.extend(page.faults(look).await.into_iter().map(|fault| format!("{look:?}: {fault}")));
@@ -432,6 +431,7 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
     let fixture = fixture.start().await;
     let url = |path: &str| format!("{}{path}", fixture.a);
     let page = &Chromium::start(Scripts::On).await;
+    page.load_axe().await;
     let mut audit = Audit { page, faults: Vec::new() };
 
     audit.sign_in(&fixture).await;

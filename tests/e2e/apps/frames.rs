@@ -1,6 +1,5 @@
 //! What other sites may do with a browser that is signed in: show our pages in frames (no), post a request to
 //! `/authorize` (yes, and the session is kept).
-#![expect(clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
 use super::{arrived, demo_web, html, sign_in, world};
 use crate::browser::chromium::{Chromium, Scripts};

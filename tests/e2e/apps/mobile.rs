@@ -1,5 +1,4 @@
 //! `demo-mobile`, a native app that signs people in through the system's browser (RFC 8252).
-#![expect(clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
 use std::collections::BTreeMap;
 

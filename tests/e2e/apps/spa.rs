@@ -1,6 +1,5 @@
 //! `demo-spa`, a single-page app at http://localhost:9998, an origin that is not the Worker's: what its scripts may
 //! read, and what scripts of others may not.
-#![expect(clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
 use std::sync::OnceLock;
 
@@ -108,7 +107,7 @@ async fn no_other_origin_reads_tokens_claims_or_pages() {
         (&world.stranger.at("/empty"), false),
     ] {
         page.open(place).await;
-        let get =
+        let call =
             |path: &str, options: &str| format!("fetch('{}{path}', {options}).then((answer) => answer.status)", world.fixture.a);
         let bearer = json!({ "headers": { "authorization": format!("Bearer {token}") } }).to_string();
         let code = app.code(&person, &[]).await;
@@ -119,15 +118,15 @@ async fn no_other_origin_reads_tokens_claims_or_pages() {
             ("redirect_uri", &app.redirect_uri),
             ("code_verifier", &app.pkce.verifier),
         ];
-        let post = format!("{{ method: 'POST', body: new URLSearchParams({}) }}", json!(grant));
+        let redemption = format!("{{ method: 'POST', body: new URLSearchParams({}) }}", json!(grant));
         for (what, expression) in [
-            ("userinfo", get("/userinfo", &bearer)),
+            ("userinfo", call("/userinfo", &bearer)),
             (
                 "userinfo, token in the body",
-                get("/userinfo", &format!("{{ method: 'POST', body: new URLSearchParams({{ access_token: '{token}' }}) }}")),
+                call("/userinfo", &format!("{{ method: 'POST', body: new URLSearchParams({{ access_token: '{token}' }}) }}")),
             ),
-            ("token", get("/token", &post)),
-            ("revoke", get("/revoke", "{ method: 'POST', body: new URLSearchParams({ client_id: 'demo-spa', token: 'x' }) }")),
+            ("token", call("/token", &redemption)),
+            ("revoke", call("/revoke", "{ method: 'POST', body: new URLSearchParams({ client_id: 'demo-spa', token: 'x' }) }")),
         ] {
             let answer = page.promise(&expression).await;
             assert_eq!(answer == 200, is_ours, "{what} from {place}: {answer}");
@@ -135,11 +134,11 @@ async fn no_other_origin_reads_tokens_claims_or_pages() {
         }
         // Everybody's from everywhere; nobody's from anywhere.
         for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks.json"] {
-            assert_eq!(page.promise(&get(path, "{}")).await, 200, "{path} from {place}");
+            assert_eq!(page.promise(&call(path, "{}")).await, 200, "{path} from {place}");
         }
         for path in ["/", "/login", "/logout", "/device", &app.path(&[("prompt", "none")])] {
             for options in ["{}", "{ credentials: 'include' }"] {
-                let answer = page.promise(&get(path, options)).await;
+                let answer = page.promise(&call(path, options)).await;
                 assert!(is_kept_away(&answer), "{path} from {place}: {answer}");
             }
         }

@@ -333,16 +333,16 @@ impl Chromium {
         faults
     }
 
-    /// Makes axe-core known to the page.
+    /// Makes axe-core known to every page from now on.
     pub async fn load_axe(&self) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules/axe-core/axe.min.js");
         let axe = std::fs::read_to_string(file).expect("axe-core is there (run `make setup`)");
-        self.script(&axe).await;
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": axe })).await;
     }
 
     /// Keeps a picture of the whole page under `target/screenshots`.
     pub async fn picture(&self, name: &str) {
-        let how = json!({ "captureBeyondViewport": true });
+        let how = json!({ "captureBeyondViewport": true, "optimizeForSpeed": true });
         let picture = self.devtools("Page.captureScreenshot", how).await;
         let png = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
         let file = screenshots().join(format!("{name}.png"));

@@ -1,5 +1,6 @@
 //! Every page in every language, on desk and phone: its words, its `lang`, what automation holds on to, its width, and
 //! what axe says. What a client asks for (`ui_locales`) comes before what the browser asks for (`Accept-Language`).
+#![expect(clippy::panic, reason = "a broken step fails the test by panicking")]
 
 use super::chromium::{Chromium, Look, Scripts};
 use super::{allow, ask};
@@ -147,7 +148,6 @@ impl Tour<'_> {
         if page.script(unseen).await != serde_json::json!([]) {
             faults.push("a picture that does not show".to_owned());
         }
-        page.load_axe().await;
         for look in [Look::DESKTOP, Look::PHONE] {
             page.show_as(look).await;
             faults.extend(page.faults(look).await.into_iter().map(|fault| format!("{look:?}: {fault}")));
@@ -163,6 +163,7 @@ async fn tour(language: usize) {
     let world = world();
     let (app, api) = (world.ornate().await, Api::demo(&world.fixture.a));
     let page = &Chromium::start(Scripts::On).await;
+    page.load_axe().await;
     let mut tour = Tour { page, language, faults: Vec::new(), seen: Vec::new() };
     let lang = tour.lang();
     let (reader, second) = (format!("reader-{lang}"), format!("second-{lang}"));
