@@ -59,11 +59,11 @@ pub fn proves_receiver(redirect_uri: &str) -> bool {
     redirect_uri.starts_with("https://")
 }
 
-/// What a Content-Security-Policy has to name so that a form may lead there: the origin, or the scheme where the
-/// policy's grammar has no words for the origin (CSP 3, section 2.3.1: an app's own scheme, an IPv6 address).
+/// What a Content-Security-Policy has to name so that a form may lead there. It cannot name an IPv6 address
+/// (CSP3 2.3.1, `host-part`), and browsers ignore a source that does: there it is the whole scheme.
 pub fn form_action(redirect_uri: &str) -> Option<String> {
     match redirect_uri.split_once(':')? {
-        (scheme @ ("https" | "http"), rest) if rest.starts_with("//[") => Some(format!("{scheme}:")),
+        (scheme, rest) if rest.starts_with("//[") => Some(format!("{scheme}:")),
         ("https" | "http", _) => uri::origin(redirect_uri).map(str::to_owned),
         (scheme, _) => Some(format!("{scheme}:")),
     }
@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn form_actions() {
         assert_eq!(form_action("https://a.example:8443/cb?x").as_deref(), Some("https://a.example:8443"));
+        assert_eq!(form_action("http://127.0.0.1:51004/cb").as_deref(), Some("http://127.0.0.1:51004"));
+        assert_eq!(form_action("http://[::1]:51004/cb").as_deref(), Some("http:"));
         assert_eq!(form_action("com.example.app:/cb").as_deref(), Some("com.example.app:"));
-        assert_eq!(form_action("http://[::1]:5/cb").as_deref(), Some("http:"));
-        assert_eq!(form_action("https://[::1]/cb").as_deref(), Some("https:"));
     }
 }

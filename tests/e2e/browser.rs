@@ -3,6 +3,7 @@
 
 pub mod chromium;
 mod languages;
+mod logout;
 
 use serde_json::{Value, json};
 

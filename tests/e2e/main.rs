@@ -1,6 +1,7 @@
 //! Ring 3: the built Worker on workerd, over HTTP and in a real browser.
 
 mod apps;
+mod authorize;
 mod browser;
 mod devices;
 mod flow;
@@ -13,5 +14,6 @@ mod outages;
 mod pages;
 mod registration;
 mod serve;
+mod sso;
 mod support;
 mod web;

@@ -52,7 +52,7 @@ pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<W
 /// does not send our cookies (`SameSite=Lax`); so the request is sealed and asked for again by GET.
 pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     let form = request.form().await?;
-    let browser = Browser::of(ctx, request);
+    let browser = Browser::of(ctx, request).unnamed();
     match read(ctx, &browser, &form, line).await? {
         Read::Asked(asked) => {
             let step = AuthorizeStep { browser: None, asked: *asked, made_at: ctx.now };
@@ -70,7 +70,7 @@ pub fn step_of(ctx: &Ctx, browser: &Browser, text: &str) -> Result<Asked, Failur
         OpenError::Bogus => OAuthError::new(Code::InvalidRequest, "the step is not valid").into(),
     })?;
     let is_ours = step.browser.as_ref() == Some(&browser.hash) && is_fresh(ctx, step.made_at);
-    Ok(if is_ours { step.asked } else { Asked { chosen: None, ..step.asked } })
+    Ok(if is_ours { step.asked } else { step.asked.anew(ctx.now) })
 }
 
 /// What came of reading a request.
@@ -85,15 +85,21 @@ pub enum Read {
 async fn read(ctx: &Ctx, browser: &Browser, form: &Form, line: &mut Line) -> Result<Read, Failure> {
     let id = form.require("client_id")?;
     line.client = Client::is_id(id).then(|| id.to_owned());
-    if let Some(client) = clients::remembered(ctx, id)
-        && let Ok(Read::Asked(asked)) = read_for(ctx, browser, form, &client, line).await
-    {
-        return Ok(Read::Asked(asked));
+    let mut refused = None;
+    if let Some(client) = clients::remembered(ctx, id) {
+        match read_for(ctx, browser, form, &client, line).await {
+            Ok(Read::Asked(asked)) => return Ok(Read::Asked(asked)),
+            outcome => refused = Some((client.metadata, outcome)),
+        }
     }
     let client = clients::fresh(ctx, id).await?.filter(|client| client.enabled);
     // 2
     let client = client.ok_or(OAuthError::new(Code::InvalidRequest, "client_id is not known"))?;
-    read_for(ctx, browser, form, &client, line).await
+    match refused {
+        // A second try would end the same, and would have us fetch from others' servers once more.
+        Some((metadata, outcome)) if metadata == client.metadata => outcome,
+        _ => read_for(ctx, browser, form, &client, line).await,
+    }
 }
 
 async fn read_for(ctx: &Ctx, browser: &Browser, form: &Form, client: &Client, line: &mut Line) -> Result<Read, Failure> {
@@ -154,7 +160,11 @@ pub async fn checked(
         let claims: Option<IdClaims> = crypto::verified_at_any_time(ctx, hint, Typ::IdToken).await?.map(|(claims, _)| claims);
         let claims = claims.filter(|claims: &IdClaims| claims.iss == ctx.config.issuer);
         let bogus = OAuthError::new(Code::InvalidRequest, "id_token_hint is not an ID token of this issuer");
-        request.subject = Some(claims.ok_or(bogus)?.sub);
+        let subject = claims.ok_or(bogus)?.sub;
+        if request.subject.as_ref().is_some_and(|other| *other != subject) {
+            return Err(OAuthError::new(Code::InvalidRequest, "id_token_hint and claims are about two users").into());
+        }
+        request.subject = Some(subject);
     }
     Ok(request)
 }

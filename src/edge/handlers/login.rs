@@ -4,7 +4,7 @@ use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::limit;
 use crate::edge::handlers::authorize::{client_for, request_of};
-use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes, posted, sealed_form};
+use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes, opened, posted, sealed_form};
 use crate::edge::handlers::guess::Guess;
 use crate::edge::handlers::{answer, session_end};
 use crate::edge::http::{WireRequest, WireResponse};
@@ -30,10 +30,10 @@ use crate::protocol::uri;
 pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
     let browser = Browser::of(ctx, request);
     let query = request.query()?;
-    let step: Option<LoginStep> = query.get("step").and_then(|text| ctx.config.sealer().open(text).ok());
+    let step: Option<LoginStep> = query.get("step").map_or(Ok(None), |text| opened(ctx, text))?;
     let next = step.map_or(Next::Home, |step| {
         let is_ours = step.browser == browser.hash && is_fresh(ctx, step.made_at);
-        if is_ours { step.next } else { anybodys(step.next) }
+        if is_ours { step.next } else { anybodys(ctx, step.next) }
     });
     // A session that a newer deployment sealed cannot be read here, and must not keep anybody from
     // signing in anew.
@@ -42,8 +42,7 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
     if let Some(signed_in) = signed_in.filter(|signed_in| !wants_again(&next, signed_in.session.auth_time)) {
         return Ok(onward(ctx, &browser, &next, &signed_in.session.user));
     }
-    let hint = login_hint(&next).to_owned();
-    form_page(ctx, browser, 200, next, &hint, None).await
+    form_page(ctx, browser, 200, next, None, None).await
 }
 
 /// Where a sign-in leads.
@@ -59,19 +58,10 @@ fn onward(ctx: &Ctx, browser: &Browser, next: &Next, user: &UserId) -> WireRespo
 
 /// What of a step that was another browser's, or is old, can still be gone on with: an authorization, which
 /// anybody may begin by a link.
-fn anybodys(next: Next) -> Next {
+fn anybodys(ctx: &Ctx, next: Next) -> Next {
     match next {
-        Next::Authorize { asked, .. } => Next::Authorize { asked: Box::new(Asked { chosen: None, ..*asked }), beside: false },
+        Next::Authorize { asked, .. } => Next::Authorize { asked: Box::new(asked.anew(ctx.now)), beside: false },
         Next::Home | Next::Device { .. } => Next::Home,
-    }
-}
-
-fn login_hint(next: &Next) -> &str {
-    match next {
-        Next::Authorize { asked, .. } => {
-            asked.request.as_ref().and_then(|request| request.login_hint.as_deref()).unwrap_or_default()
-        }
-        Next::Home | Next::Device { .. } => "",
     }
 }
 
@@ -93,8 +83,8 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         Some(sealed) if sealed.browser == browser.hash && is_fresh(ctx, sealed.made_at) => sealed,
         other => {
             "form expired, or of another browser".clone_into(&mut line.detail);
-            let next = other.map_or(Next::Home, |sealed| anybodys(sealed.next));
-            return form_page(ctx, browser, 400, next, typed, Some(LoginError::Expired)).await;
+            let next = other.map_or(Next::Home, |sealed| anybodys(ctx, sealed.next));
+            return form_page(ctx, browser, 400, next, Some(typed), Some(LoginError::Expired)).await;
         }
     };
     if form.get("action") == Some("cancel") {
@@ -102,7 +92,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     }
     // 2
     let Some(login) = login_name(typed) else {
-        return form_page(ctx, browser, 400, sealed.next, typed, Some(LoginError::Wrong)).await;
+        return form_page(ctx, browser, 400, sealed.next, Some(typed), Some(LoginError::Wrong)).await;
     };
     let known = known_account(ctx, &browser, &login);
     // A known browser is not held up by whoever else shares its address.
@@ -112,7 +102,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     if let Some(wait) = guess.reserve(ctx).await? {
         "too many wrong passwords".clone_into(&mut line.detail);
         let throttled = LoginError::Throttled { minutes: minutes(wait) };
-        let page = form_page(ctx, browser, 429, sealed.next, typed, Some(throttled)).await?;
+        let page = form_page(ctx, browser, 429, sealed.next, Some(typed), Some(throttled)).await?;
         return Ok(page.header("retry-after", wait_seconds(wait).to_string()));
     }
     // 3
@@ -127,7 +117,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let Some(user) = user else {
         guess.spend(ctx).await?;
         "wrong name or password".clone_into(&mut line.detail);
-        return form_page(ctx, browser, 400, sealed.next, typed, Some(LoginError::Wrong)).await;
+        return form_page(ctx, browser, 400, sealed.next, Some(typed), Some(LoginError::Wrong)).await;
     };
     // 4
     guess.release(ctx).await;
@@ -244,16 +234,18 @@ fn wants_again(next: &Next, auth_time: Timestamp) -> bool {
     }
 }
 
+/// The page, with the name that was typed, or that the client hints at.
 async fn form_page(
     ctx: &Ctx,
     browser: Browser,
     status: u16,
     next: Next,
-    login: &str,
+    typed: Option<&str>,
     error: Option<LoginError>,
 ) -> Result<WireResponse, Failure> {
     let form = LoginForm { browser: browser.hash.clone(), next: next.clone(), made_at: ctx.now };
     let form = ctx.config.sealer().seal(&form, &mut Platform);
+    let login = typed.unwrap_or_default();
     let model = pages::Login { form: &form, login, cancel: true, error, ..pages::Login::default() };
     let Next::Authorize { asked, .. } = &next else {
         let purpose = if next == Next::Home { Purpose::Account } else { Purpose::Device };
@@ -265,8 +257,10 @@ async fn form_page(
     let browser = browser.reading(request.ui_locales.as_deref());
     let redirect_uri = request.to.redirect_uri.clone();
     let again = request.prompt.login || request.max_age.is_some();
+    let hint = request.login_hint.clone().unwrap_or_default();
     let (client, _) = client_for(ctx, request).await?;
-    let model = pages::Login { purpose: Purpose::Client, client: Some(client_on_page(&client)), again, ..model };
+    let login = typed.unwrap_or(&hint);
+    let model = pages::Login { login, purpose: Purpose::Client, client: Some(client_on_page(&client)), again, ..model };
     let images: Vec<&str> = client.metadata.logo_uri.as_deref().and_then(uri::origin).into_iter().collect();
     let page = browser.page_with_images(ctx, status, pages::login(&browser.realm(ctx), &model), &images);
     Ok(answer::may_lead_to(page, &redirect_uri))

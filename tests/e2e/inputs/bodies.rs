@@ -17,7 +17,10 @@ const READERS: [&str; 9] = [
 ];
 
 fn is_page(path: &str) -> bool {
-    path.starts_with("/log") || path == "/device" || path.starts_with("/device/")
+    path.starts_with("/log")
+        || path == "/device"
+        || path.starts_with("/device/")
+        || ["/authorize", "/consent", "/accounts", "/apps/end"].contains(&path)
 }
 
 /// A form of exactly so many bytes, as many short parameters and then long ones.
@@ -122,12 +125,20 @@ async fn a_wrong_method_is_answered_with_the_right_ones() {
     let (stored, before) = (fixture.stored().await, fixture.logs().await.len());
     let documents = ["/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
     let rows: Vec<(&str, &str)> = [
-        ("/token", "POST"),
+        ("/token", "POST, OPTIONS"),
         ("/device_authorization", "POST"),
-        ("/revoke", "POST"),
+        ("/par", "POST"),
+        ("/register", "POST"),
+        ("/register/x", "GET, PUT, DELETE"),
+        ("/revoke", "POST, OPTIONS"),
+        ("/apps/end", "POST"),
+        ("/authorize", "GET, POST"),
+        ("/consent", "GET, HEAD, POST"),
+        ("/accounts", "GET, HEAD, POST"),
+        ("/form_post.js", "GET, HEAD"),
         ("/device/approve", "POST"),
         ("/device/undo", "POST"),
-        ("/userinfo", "GET, POST"),
+        ("/userinfo", "GET, POST, OPTIONS"),
         ("/login", "GET, HEAD, POST"),
         ("/logout", "GET, HEAD, POST"),
         ("/device", "GET, HEAD, POST"),

@@ -114,10 +114,12 @@ async fn only_the_public_documents_are_open_to_other_origins() {
         }
     }
     for path in [
-        "/token",
         "/device_authorization",
-        "/revoke",
-        "/userinfo",
+        "/authorize",
+        "/par",
+        "/register",
+        "/consent",
+        "/accounts",
         "/login",
         "/logout",
         "/device",
@@ -132,6 +134,13 @@ async fn only_the_public_documents_are_open_to_other_origins() {
         for method in ["GET", "POST", "OPTIONS"] {
             let answer = from_elsewhere(method, path).await;
             assert_eq!(opened(&answer), [""; 0], "{method} {path}");
+        }
+    }
+    // What scripts of a client's own pages may call: any may ask whether, only those may read the answer.
+    for path in ["/token", "/revoke", "/userinfo"] {
+        assert_eq!(from_elsewhere("OPTIONS", path).await.header("access-control-allow-credentials"), "", "{path}");
+        for method in ["GET", "POST"] {
+            assert_eq!(opened(&from_elsewhere(method, path).await), [""; 0], "{method} {path}");
         }
     }
 }

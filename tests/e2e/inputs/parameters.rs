@@ -54,7 +54,6 @@ async fn token_requests_with_wrong_parameters_are_refused() {
     for grant in [
         "password",
         "client_credentials",
-        "authorization_code",
         "Refresh_Token",
         "refresh_token%20",
         "urn:ietf:params:oauth:grant-type:DEVICE_CODE",
