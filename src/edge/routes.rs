@@ -285,7 +285,9 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
     let mut response = if route.is_page() && wants_html {
         let model =
             pages::ErrorPage { status, request_id: &ctx.request_id, code: Some(code), description: Some(error.description) };
-        let realm = Browser::of(ctx, request).realm(ctx);
+        let query = request.query().ok();
+        let ui_locales = query.as_ref().and_then(|query| query.get("ui_locales"));
+        let realm = Browser::of(ctx, request).reading(ui_locales).realm(ctx);
         browser::page(ctx, status, pages::error(&realm, &model), &[]).retry_after(&error)
     } else {
         WireResponse::error(&error, &ctx.request_id)

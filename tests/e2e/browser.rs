@@ -1,7 +1,8 @@
 //! The pages in a real Chromium: by mouse, by keyboard alone, without scripts, and every page in every
 //! look under axe. The tests leave pictures of all pages in `target/screenshots`.
 
-mod chromium;
+pub mod chromium;
+mod languages;
 mod logout;
 
 use serde_json::{Value, json};
@@ -294,7 +295,6 @@ impl Audit<'_> {
         let page = self.page;
         assert_eq!(page.text("h1").await, heading, "{name}");
         let mut faults = page.complaints().await;
-        page.load_axe().await;
         for look in Look::ALL {
             page.show_as(look).await;
             faults.extend(page.faults(look).await.into_iter().map(|fault| format!("{look:?}: {fault}")));
@@ -432,6 +432,7 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
     let fixture = fixture.start().await;
     let url = |path: &str| format!("{}{path}", fixture.a);
     let page = &Chromium::start(Scripts::On).await;
+    page.load_axe().await;
     let mut audit = Audit { page, faults: Vec::new() };
 
     audit.sign_in(&fixture).await;

@@ -146,16 +146,21 @@ struct Desk {
 /// The running server. It lives as long as the process.
 #[derive(Clone, Debug)]
 pub struct Judge {
-    port: u16,
+    host_port: String,
     desk: Arc<Mutex<Desk>>,
 }
 
 impl Judge {
     /// Starts it; every path answers 404.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-        let port = listener.local_addr().expect("the port is known").port();
-        let judge = Self { port, desk: Arc::default() };
+        Self::start_at("127.0.0.1:0")
+    }
+
+    /// Starts it at an address of this machine.
+    pub fn start_at(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        let host_port = listener.local_addr().expect("the address is known").to_string();
+        let judge = Self { host_port, desk: Arc::default() };
         let at_desk = judge.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -173,7 +178,7 @@ impl Judge {
 
     /// `host:port`, as `OUTBOUND_ALLOW` wants it.
     pub fn host_port(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.host_port.clone()
     }
 
     /// The whole URL of a path.

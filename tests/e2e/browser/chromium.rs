@@ -91,6 +91,15 @@ impl WebDriverCompatibleCommand for Special {
 impl Chromium {
     /// Starts one with an empty profile.
     pub async fn start(scripts: Scripts) -> Self {
+        Self::start_logging(scripts, json!({ "browser": "ALL" })).await
+    }
+
+    /// Starts one that tells where servers redirect to ([`Chromium::redirects`]).
+    pub async fn start_traced() -> Self {
+        Self::start_logging(Scripts::On, json!({ "browser": "ALL", "performance": "ALL" })).await
+    }
+
+    async fn start_logging(scripts: Scripts, logs: Value) -> Self {
         let launch = || {
             let mut child =
                 Command::new("sh").args(["-c", KEEPER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh starts");
@@ -116,7 +125,7 @@ impl Chromium {
         if let Ok(binary) = std::env::var("LATCHKEY_CHROMIUM") {
             options["binary"] = binary.into();
         }
-        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": logs });
         let Value::Object(capabilities) = capabilities else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
@@ -148,6 +157,17 @@ impl Chromium {
         url.as_str().strip_prefix(&url.origin().ascii_serialization()).unwrap_or_default().to_owned()
     }
 
+    /// The whole address of the page.
+    pub async fn address(&self) -> String {
+        self.client.current_url().await.unwrap().into()
+    }
+
+    /// From now on it says that its user reads these languages (`Accept-Language`).
+    pub async fn reads(&self, languages: &str) {
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { "Accept-Language": languages } })).await;
+    }
+
     /// The title of the page.
     pub async fn title(&self) -> String {
         self.client.title().await.unwrap()
@@ -156,6 +176,23 @@ impl Chromium {
     /// What a script answers. WebDriver's scripts run whatever the page's policy says.
     pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// What a promise of the page comes to: its value, or the text of what it was rejected with after "rejected: ".
+    pub async fn promise(&self, expression: &str) -> Value {
+        let script = format!(
+            "const done = arguments[arguments.length - 1];
+             Promise.resolve().then(() => {expression}).then(done, (error) => done(`rejected: ${{error}}`));"
+        );
+        self.client.execute_async(&script, Vec::new()).await.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// What a script answers in the first frame of the page.
+    pub async fn script_in_frame(&self, script: &str) -> Value {
+        self.client.enter_frame(0).await.unwrap();
+        let answer = self.script(script).await;
+        self.client.enter_parent_frame().await.unwrap();
+        answer
     }
 
     /// An element that must be there.
@@ -210,7 +247,7 @@ impl Chromium {
             }
             sleep(25).await;
         }
-        panic!("still on {} ({})", self.location().await, self.title().await);
+        panic!("still on {} ({}): {:?}", self.location().await, self.title().await, self.complaints().await);
     }
 
     /// Presses and releases a key.
@@ -296,21 +333,35 @@ impl Chromium {
         faults
     }
 
-    /// Makes axe-core known to the page.
+    /// Makes axe-core known to every page from now on.
     pub async fn load_axe(&self) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules/axe-core/axe.min.js");
         let axe = std::fs::read_to_string(file).expect("axe-core is there (run `make setup`)");
-        self.script(&axe).await;
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": axe })).await;
     }
 
     /// Keeps a picture of the whole page under `target/screenshots`.
     pub async fn picture(&self, name: &str) {
-        let how = json!({ "captureBeyondViewport": true });
+        let how = json!({ "captureBeyondViewport": true, "optimizeForSpeed": true });
         let picture = self.devtools("Page.captureScreenshot", how).await;
         let png = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
         let file = screenshots().join(format!("{name}.png"));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, png).unwrap();
+    }
+
+    /// Where servers redirected to since it was last asked.
+    pub async fn redirects(&self) -> Vec<String> {
+        let log = self.client.issue_cmd(Special { path: "se/log", body: json!({ "type": "performance" }) }).await.unwrap();
+        let events =
+            log.as_array().unwrap().iter().filter_map(|entry| serde_json::from_str::<Value>(entry["message"].as_str()?).ok());
+        let headers = events.filter(|event| event["message"]["method"] == "Network.responseReceivedExtraInfo");
+        headers
+            .filter_map(|event| {
+                let headers = event["message"]["params"]["headers"].as_object()?.clone();
+                headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("location"))?.1.as_str().map(str::to_owned)
+            })
+            .collect()
     }
 
     /// What the console has said since it was last asked, without the statuses of pages that tell
@@ -337,6 +388,8 @@ impl Look {
     /// All that a page must bear.
     pub const ALL: [Self; 4] =
         [Self::DESKTOP, Self::of(1280, 900, "dark"), Self::of(390, 844, "dark"), Self::of(390, 844, "light")];
+    /// A small phone.
+    pub const PHONE: Self = Self::of(375, 812, "light");
     /// A desk in daylight.
     pub const DESKTOP: Self = Self::of(1280, 900, "light");
     /// The narrowest that WCAG 2.2 (1.4.10) asks for.
