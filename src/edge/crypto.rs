@@ -68,9 +68,15 @@ impl Signer {
             return Self::ready(ctx, &known, alg).await;
         }
         let key = generate(ctx, alg, 1, Schedule::first(ctx.now, &ctx.config.settings)).await?;
+        // Whoever gets the first token of it must find the key, so it is published before it is there to sign.
+        let with_it = jwks(records(&known).chain([&key.record]), ctx.now).to_string();
+        published::put_jwks(ctx, &with_it).await?;
         let known = remember(ctx, signing_keys::insert(ctx, &[key]).await?);
-        // Whoever gets the first token of it must find the key.
-        published::put_jwks(ctx, &jwks(records(&known), ctx.now).to_string()).await?;
+        let as_kept = jwks(records(&known), ctx.now).to_string();
+        if as_kept != with_it {
+            // Another Worker was first, and its key is the one.
+            published::put_jwks(ctx, &as_kept).await?;
+        }
         Self::ready(ctx, &known, alg).await
     }
 
@@ -160,6 +166,13 @@ pub async fn have_keys(ctx: &Ctx) -> Result<(), Fault> {
 pub async fn current_jwks(ctx: &Ctx) -> Result<String, Fault> {
     ROWS.set(None);
     Ok(jwks(records(&rows(ctx).await?), ctx.now).to_string())
+}
+
+/// Whether this isolate knows of a published key that is not in a JWK Set: what it signs with must be in the
+/// set that it shows.
+pub fn lacks_a_key(ctx: &Ctx, jwks: &str) -> bool {
+    let is_lacking = |row: &StoredKey| row.record.schedule.is_published(ctx.now) && !jwks.contains(&row.record.kid);
+    ROWS.with_borrow(|rows| rows.as_ref().is_some_and(|(_, rows)| rows.iter().any(is_lacking)))
 }
 
 /// The cron's work on keys: successors and postponements, the whole JWKS to KV every time, and

@@ -235,13 +235,6 @@ impl WireResponse {
         self
     }
 
-    /// The same without setting any cookie.
-    #[must_use]
-    pub fn without_cookies(mut self) -> Self {
-        self.headers.retain(|(name, _)| *name != "set-cookie");
-        self
-    }
-
     fn replace(mut self, name: &'static str, value: &str) -> Self {
         self.headers.retain(|(n, _)| *n != name);
         self.header(name, value)

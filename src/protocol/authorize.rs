@@ -14,7 +14,6 @@ use super::device_authorization::{check_resources, resources, scope};
 use super::error::{Code, OAuthError};
 use super::form::{Form, encode};
 use super::pkce::Challenge;
-use super::redirect;
 use super::requested_claims::RequestedClaims;
 use super::scope::Scope;
 use super::session::{ACR_PASSWORD, Session};
@@ -61,8 +60,8 @@ impl ReturnTo {
         let metadata = &client.metadata;
         let is_openid = form.get("scope").is_some_and(|scope| scope.split(' ').any(|token| token == "openid"));
         let (redirect_uri, is_named) = match (form.get("redirect_uri"), metadata.redirect_uris.as_slice()) {
-            (Some(asked), registered) => {
-                if !registered.iter().any(|uri| redirect::matches(uri, asked, metadata.application_type)) {
+            (Some(asked), _) => {
+                if !client.has_redirect_uri(asked) {
                     return refuse("redirect_uri is not registered for this client");
                 }
                 (asked, true)
@@ -78,8 +77,7 @@ impl ReturnTo {
 
     /// Whether the client may still be answered there.
     pub fn is_registered(&self, client: &Client) -> bool {
-        let metadata = &client.metadata;
-        metadata.redirect_uris.iter().any(|uri| redirect::matches(uri, &self.redirect_uri, metadata.application_type))
+        client.has_redirect_uri(&self.redirect_uri)
     }
 
     /// All parameters of an answer: `parameters`, then `state` and `iss` (RFC 9207 2).

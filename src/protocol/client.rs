@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::client_metadata::{AuthMethod, Metadata};
 use super::config::Config;
+use super::redirect;
 use super::scope::Scope;
 use super::secret::SecretHash;
 use super::time::{Seconds, Timestamp};
@@ -81,6 +82,12 @@ impl Client {
     /// Whether an authorization request of it must carry a code challenge: always for a public client.
     pub fn requires_pkce(&self) -> bool {
         self.is_public() || self.metadata.require_pkce
+    }
+
+    /// Whether an answer of the authorization endpoint may go to this URI.
+    pub fn has_redirect_uri(&self, uri: &str) -> bool {
+        let metadata = &self.metadata;
+        metadata.redirect_uris.iter().any(|registered| redirect::matches(registered, uri, metadata.application_type))
     }
 
     /// Whether this is the origin of one of its redirect URIs.

@@ -24,6 +24,15 @@ pub struct Asked {
     pub chosen: Option<UserId>,
 }
 
+impl Asked {
+    /// The same, asked now: what happened on the way does not count, and a sign-in from before now is too old
+    /// where a new one is wanted (`prompt=login`, `max_age`).
+    #[must_use]
+    pub fn anew(self, now: Timestamp) -> Self {
+        Self { chosen: None, made_at: now, ..self }
+    }
+}
+
 /// The key of a pushed request's row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushedId {

@@ -2,6 +2,7 @@
 
 mod authorize;
 mod browser;
+mod code;
 mod devices;
 mod flow;
 mod harness;
@@ -13,5 +14,6 @@ mod outages;
 mod pages;
 mod registration;
 mod serve;
+mod sso;
 mod support;
 mod web;

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Fixture, Setup, Worker};
 use crate::support::{self, Answer, Api, Person};
+use crate::web::web_client;
 
 /// Everybody's password but ada's.
 const PASSWORD: &str = "compiler-no-1952";
@@ -39,6 +40,7 @@ fn setup() -> Setup {
         client("fresh", &json!({ "device_max_auth_age": 2 })),
         client("strict", &json!({ "required_scope": "openid records:read" })),
         client("free", &json!({ "required_scope": "", "scope": "openid records:read" })),
+        web_client("pairwise", &[json!({ "subject_type": "pairwise" })]),
         client("branded", &json!({
             "publisher": "Clinic <b>West</b>",
             "logo_uri": "https://cdn.example/logo.svg",

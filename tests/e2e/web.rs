@@ -1,5 +1,5 @@
 //! Web and mobile apps of the tests, and what a person's browser does for them.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken step fails the test by panicking")]
 
 use std::collections::BTreeMap;
 

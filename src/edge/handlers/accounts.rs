@@ -59,7 +59,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     };
     if hash != browser.hash || !is_fresh(ctx, made_at) {
         "form expired, or of another browser".clone_into(&mut line.detail);
-        return Ok(browser.to_step(ctx, "/authorize", Asked { chosen: None, ..asked }));
+        return Ok(browser.to_step(ctx, "/authorize", asked.anew(ctx.now)));
     }
     if form.get("action") == Some("cancel") {
         let (client, outcome) = client_for(ctx, request_of(ctx, &asked).await?).await?;
@@ -69,10 +69,13 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         return answer::refuse(ctx, &browser, &client, &asked, &to, &error).await;
     }
     let chosen = form.get("account").and_then(UserId::parse);
-    let cookie = browser.sessions(ctx)?;
-    match chosen.and_then(|user| cookie?.switched_to(&user)) {
+    let before = browser.sessions(ctx)?;
+    match chosen.and_then(|user| before.as_ref()?.switched_to(&user)) {
         Some(cookie) => {
             let asked = Asked { chosen: Some(cookie.current.user.clone()), ..asked };
+            // Forms that another account has open answer nothing any more.
+            let is_in_use = before.is_some_and(|before| before.current == cookie.current);
+            let browser = if is_in_use { browser } else { browser.renamed() };
             Ok(Browser::with_sessions(ctx, browser.to_step(ctx, "/authorize", asked), &cookie))
         }
         // Another account, or one that is not signed in here any more.

@@ -52,15 +52,14 @@ pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<W
 /// does not send our cookies (`SameSite=Lax`); so the request is sealed and asked for again by GET.
 pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     let form = request.form().await?;
-    let browser = Browser::of(ctx, request);
+    let browser = Browser::of(ctx, request).unnamed();
     match read(ctx, &browser, &form, line).await? {
         Read::Asked(asked) => {
             let step = AuthorizeStep { browser: None, asked: *asked, made_at: ctx.now };
             let sealed = ctx.config.sealer().seal(&step, &mut Platform);
             Ok(WireResponse::see_other(&format!("/authorize?step={sealed}")))
         }
-        // Who came without cookies is not to be named anew for it.
-        Read::Refused(response) => Ok(response.without_cookies()),
+        Read::Refused(response) => Ok(response),
     }
 }
 
@@ -71,7 +70,7 @@ pub fn step_of(ctx: &Ctx, browser: &Browser, text: &str) -> Result<Asked, Failur
         OpenError::Bogus => OAuthError::new(Code::InvalidRequest, "the step is not valid").into(),
     })?;
     let is_ours = step.browser.as_ref() == Some(&browser.hash) && is_fresh(ctx, step.made_at);
-    Ok(if is_ours { step.asked } else { Asked { chosen: None, ..step.asked } })
+    Ok(if is_ours { step.asked } else { step.asked.anew(ctx.now) })
 }
 
 /// What came of reading a request.

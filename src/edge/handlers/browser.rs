@@ -44,10 +44,17 @@ impl Browser {
         }
     }
 
-    /// The same browser with a new id and nothing in its hands: at sign-in and sign-out, so that nothing from
-    /// before it stays usable.
+    /// The same browser with a new id and nothing in its hands: at sign-in, sign-out and a change of account, so
+    /// that nothing from before it stays usable.
     pub fn renamed(&self) -> Self {
         Self::named_anew(self.texts)
+    }
+
+    /// The same browser, which keeps the name that it may have. What another site posts comes without our
+    /// cookies (`SameSite=Lax`), but the answer may set some: a new name would void what is open in it.
+    #[must_use]
+    pub fn unnamed(self) -> Self {
+        Self { fresh: None, ..self }
     }
 
     fn named_anew(texts: &'static Texts) -> Self {
@@ -234,8 +241,8 @@ pub fn sealed_form<T: Sealable>(ctx: &Ctx, form: &Form) -> Result<Option<T>, Fau
     form.get("form").map_or(Ok(None), |text| opened(ctx, text))
 }
 
-/// What a browser carries, opened.
-fn opened<T: Sealable>(ctx: &Ctx, text: &str) -> Result<Option<T>, Fault> {
+/// What a browser carries, opened; nothing when it is bogus, "try again" when a newer deployment sealed it.
+pub fn opened<T: Sealable>(ctx: &Ctx, text: &str) -> Result<Option<T>, Fault> {
     match ctx.config.sealer().open(text) {
         Ok(value) => Ok(Some(value)),
         Err(OpenError::NewerKey) => Err(Fault::Unavailable(format!("{}: sealed by a newer root secret", T::PURPOSE))),

@@ -49,12 +49,12 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
     }
     // 2
     let mut client = client;
-    let mut decision = match decided(ctx, &client, &code, redeemed.resources) {
+    let mut decision = match decided(ctx, &client, &code, redeemed) {
         Ok(decision) => decision,
         // A copy from memory may say yes, never no.
         Err(_) => {
             client = request.authenticated_afresh(ctx).await?;
-            decided(ctx, &client, &code, redeemed.resources)?
+            decided(ctx, &client, &code, redeemed)?
         }
     };
     let mut signers = Signers::ready(ctx, &client).await?;
@@ -68,7 +68,7 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
         clients::remember(now.clone(), ctx.now);
         request.prove(ctx, &now).await?;
         check_grant_type(&now, AUTHORIZATION_CODE)?;
-        decision = decided(ctx, &now, &code, redeemed.resources)?;
+        decision = decided(ctx, &now, &code, redeemed)?;
         signers = Signers::ready(ctx, &now).await?;
         client = now;
         outcome = redemptions::redeem(ctx, &redemption(ctx, &code, &client, &decision, &attempt)).await?;
@@ -96,8 +96,12 @@ struct Decision {
     audience: Vec<String>,
 }
 
-fn decided(ctx: &Ctx, client: &Client, code: &AuthorizationCode, asked: &[String]) -> Result<Decision, OAuthError> {
-    let audience = audience(&code.resources, asked, client, &ctx.config)?;
+fn decided(ctx: &Ctx, client: &Client, code: &AuthorizationCode, redeemed: &Redeemed<'_>) -> Result<Decision, OAuthError> {
+    // A redirect URI that was taken from the client since, or that an isolate's copy of it still had.
+    if redeemed.redirect_uri.is_some_and(|uri| !client.has_redirect_uri(uri)) {
+        return Err(OAuthError::invalid_grant("the redirect_uri is not registered any more"));
+    }
+    let audience = audience(&code.resources, redeemed.resources, client, &ctx.config)?;
     let scope = granted(&code.scope, &client.allowed_scope(&ctx.config, AUTHORIZATION_CODE));
     if scope.is_empty() {
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));

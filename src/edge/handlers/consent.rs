@@ -53,7 +53,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     };
     let Some(key) = browser.key_of(ctx, &holder)? else {
         "form expired, or of another session".clone_into(&mut line.detail);
-        return Ok(browser.to_step(ctx, "/authorize", Asked { chosen: None, ..asked }));
+        return Ok(browser.to_step(ctx, "/authorize", asked.anew(ctx.now)));
     };
     let request = authorize::request_of(ctx, &asked).await?;
     line.client = Some(request.client.clone());

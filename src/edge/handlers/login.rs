@@ -4,7 +4,7 @@ use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::limit;
 use crate::edge::handlers::authorize::{client_for, request_of};
-use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes, posted, sealed_form};
+use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes, opened, posted, sealed_form};
 use crate::edge::handlers::guess::Guess;
 use crate::edge::handlers::{answer, session_end};
 use crate::edge::http::{WireRequest, WireResponse};
@@ -30,10 +30,10 @@ use crate::protocol::uri;
 pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
     let browser = Browser::of(ctx, request);
     let query = request.query()?;
-    let step: Option<LoginStep> = query.get("step").and_then(|text| ctx.config.sealer().open(text).ok());
+    let step: Option<LoginStep> = query.get("step").map_or(Ok(None), |text| opened(ctx, text))?;
     let next = step.map_or(Next::Home, |step| {
         let is_ours = step.browser == browser.hash && is_fresh(ctx, step.made_at);
-        if is_ours { step.next } else { anybodys(step.next) }
+        if is_ours { step.next } else { anybodys(ctx, step.next) }
     });
     // A session that a newer deployment sealed cannot be read here, and must not keep anybody from
     // signing in anew.
@@ -58,9 +58,9 @@ fn onward(ctx: &Ctx, browser: &Browser, next: &Next, user: &UserId) -> WireRespo
 
 /// What of a step that was another browser's, or is old, can still be gone on with: an authorization, which
 /// anybody may begin by a link.
-fn anybodys(next: Next) -> Next {
+fn anybodys(ctx: &Ctx, next: Next) -> Next {
     match next {
-        Next::Authorize { asked, .. } => Next::Authorize { asked: Box::new(Asked { chosen: None, ..*asked }), beside: false },
+        Next::Authorize { asked, .. } => Next::Authorize { asked: Box::new(asked.anew(ctx.now)), beside: false },
         Next::Home | Next::Device { .. } => Next::Home,
     }
 }
@@ -83,7 +83,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         Some(sealed) if sealed.browser == browser.hash && is_fresh(ctx, sealed.made_at) => sealed,
         other => {
             "form expired, or of another browser".clone_into(&mut line.detail);
-            let next = other.map_or(Next::Home, |sealed| anybodys(sealed.next));
+            let next = other.map_or(Next::Home, |sealed| anybodys(ctx, sealed.next));
             return form_page(ctx, browser, 400, next, Some(typed), Some(LoginError::Expired)).await;
         }
     };

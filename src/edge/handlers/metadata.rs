@@ -25,25 +25,27 @@ pub fn document(ctx: &Ctx, request: &WireRequest) -> WireResponse {
 }
 
 /// `GET /jwks.json` (RFC 7517 5): from this isolate's memory, else KV, else the database, where the
-/// first keys are made.
+/// first keys are made. Never a set without a key that this isolate signs with.
 pub async fn jwks(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
     let young = JWKS.with_borrow(|jwks| {
         let (read_at, text) = jwks.as_ref()?;
         (0..JWKS_MEMORY.millis()).contains(&ctx.now.since(*read_at)).then(|| text.clone())
     });
-    if let Some(text) = young {
+    // The first key of an algorithm signs at once, so it is shown at once.
+    if let Some(text) = young.filter(|text| !crypto::lacks_a_key(ctx, text)) {
         return Ok(public_json(ctx, request, text));
     }
     let text = match published::jwks(ctx).await {
-        Ok(Some(text)) => text,
+        Ok(Some(text)) if !crypto::lacks_a_key(ctx, &text) => text,
         Ok(None) => {
             let text = crypto::current_jwks(ctx).await?;
             // Only the cron has to succeed with this; here it is an early gift.
             let _ = published::put_jwks(ctx, &text).await;
             text
         }
-        // A KV that does not answer may hold something newer: answer from the database, put nothing.
-        Err(_) => crypto::current_jwks(ctx).await?,
+        // A KV that does not answer may hold something newer, and what it shows this place may be older than what
+        // is signed with here: answer from the database, put nothing.
+        Ok(Some(_)) | Err(_) => crypto::current_jwks(ctx).await?,
     };
     JWKS.set(Some((ctx.now, text.clone())));
     Ok(public_json(ctx, request, text))

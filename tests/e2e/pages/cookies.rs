@@ -2,6 +2,7 @@
 
 use super::{fixture, setup, signed_in};
 use crate::support::{ADA, Answer, Api, raw};
+use crate::web::App;
 
 fn knows(answer: &Answer) -> bool {
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -58,6 +59,19 @@ async fn cookies_are_read_exactly() {
     // RFC 9113 8.2.3 lets the header be split; two of them are one list.
     assert!(!get(&[format!("session={bob}"), format!("session={session}")]).await, "twice in two headers");
 
+    // At `/authorize` as on the pages: nobody is signed in where nobody knows who.
+    let app = App::demo(&fixture.a);
+    let path = app.path(&[("prompt", "none"), ("scope", "openid phone")]);
+    for (cookies, expected) in [
+        (format!("session={session}"), "consent_required"),
+        (format!("session={bob}; session={session}"), "login_required"),
+        (format!("__Host-session={session}"), "login_required"),
+        (String::new(), "login_required"),
+    ] {
+        let answer = super::with_cookies(&fixture.a, &path, &cookies).await;
+        assert_eq!(app.returned(&answer)["error"], expected, "{cookies}");
+    }
+
     // The same for the others: a repeated browser id is no id, and a form made for it is not taken.
     let browser = ada.cookie("browser").unwrap();
     let page = super::with_cookies(&fixture.a, "/login", &format!("browser={browser}")).await;
@@ -107,6 +121,15 @@ async fn cookies_of_an_https_issuer_cannot_be_planted() {
     assert!(knows(&super::with_cookies(&fixture.a, "/", session).await));
     assert!(knows(&super::with_cookies(&fixture.a, "/", &format!("session=x; {session}")).await));
     assert!(!knows(&super::with_cookies(&fixture.a, "/", &session.replace("__Host-", "")).await));
+    // So are those that the account chooser sets.
+    let (app, all) = (App::demo(&fixture.a), pairs.join("; "));
+    let step = super::with_cookies(&fixture.a, &app.path(&[("prompt", "select_account")]), &all).await;
+    let chooser = super::with_cookies(&fixture.a, step.header("location"), &all).await;
+    let account = chooser.body.split_once("name=\"account\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    let fields = [("form", chooser.form()), ("account", account)];
+    let chosen = Api::send(api.request("POST", "/accounts").header("cookie", &all).form(&fields)).await;
+    let set: Vec<String> = chosen.cookies().iter().map(|cookie| flags(cookie)).collect();
+    assert!(chosen.status == 303 && set.iter().any(|pair| pair.starts_with("__Host-session=")), "{set:?}");
     // Clearing must carry the flags too, or a browser would not take it.
     let out = super::with_cookies(&fixture.a, "/logout", &pairs.join("; ")).await;
     let request = api.request("POST", "/logout").header("cookie", pairs.join("; ")).form(&[("form", out.form())]);

@@ -6,9 +6,19 @@ use serde_json::Value;
 use super::{setup, signed_in, with_cookies};
 use crate::harness::Fixture;
 use crate::support::{ADA, Answer, Api, DEVICE_CODE, DeviceSignIn, Person, claims};
+use crate::web::App;
 
-/// The places where something sealed is taken.
-const PLACES: [&str; 11] = [
+/// The places where something sealed is taken; each is named by the purpose of what belongs there.
+const PLACES: [&str; 20] = [
+    "authorize step",
+    "consent step",
+    "accounts step",
+    "consent form",
+    "accounts form",
+    "end app form",
+    "end device form",
+    "logout step",
+    "authorization code",
     "login step",
     "login form",
     "code form",
@@ -16,15 +26,21 @@ const PLACES: [&str; 11] = [
     "undo form",
     "logout form",
     "session cookie",
-    "known cookie",
-    "user_code cookie",
+    "known browser",
+    "prefilled user code",
     "device code",
     "refresh token",
 ];
 
+/// The kind that belongs in a place.
+fn kind_of(place: &str) -> &str {
+    if ["consent step", "accounts step"].contains(&place) { "authorize step" } else { place }
+}
+
 struct Matrix {
     fixture: Fixture,
     api: Api,
+    web: App,
     /// Cookies of the browser that all values are sealed to.
     browser: String,
     session: String,
@@ -52,8 +68,30 @@ impl Matrix {
         let undo = ada.approve(&allowed.user_code).await.form();
         let logout = ada.get("/logout").await.form();
         ada.get(&format!("/device?user_code={}", asked.user_code)).await;
+        let web = App::demo(&fixture.a);
+        let web_code = web.code(&ada, &[]).await;
+        // A client that sees subjects of its own has the realm make a salt.
+        App::web(&fixture.a, "pairwise").code(&ada, &[]).await;
+        let salt = fixture.d1("SELECT wrapped FROM secrets", &[]).await;
+        let authorize = ada.get(&web.path(&[("scope", "openid email")])).await.header("location").to_owned();
+        let consent = ada.get(&authorize).await.form();
+        let accounts = ada.visit(&web.path(&[("prompt", "select_account")])).await.form();
+        let posted = Api::send(api.request("POST", "/logout").form(&[("client_id", "demo-web")])).await;
+        let logout_step = posted.header("location").strip_prefix("/logout?step=").unwrap().to_owned();
+        let home = ada.get("/").await.body;
+        let end_form = |action: &str| {
+            let rest = home.split_once(&format!("action=\"{action}\"><input type=\"hidden\" name=\"form\" value=\"")).unwrap().1;
+            rest.split_once('"').unwrap().0.to_owned()
+        };
         let wrapped = fixture.d1("SELECT wrapped FROM signing_keys WHERE alg = 'ES256'", &[]).await;
         let kinds = vec![
+            ("authorize step", authorize.strip_prefix("/consent?step=").unwrap().to_owned()),
+            ("consent form", consent),
+            ("accounts form", accounts),
+            ("end app form", end_form("/apps/end")),
+            ("end device form", end_form("/device/end")),
+            ("logout step", logout_step),
+            ("authorization code", web_code),
             ("login step", step),
             ("login form", login.clone()),
             ("code form", code),
@@ -61,18 +99,19 @@ impl Matrix {
             ("undo form", undo),
             ("logout form", logout),
             ("session cookie", session.clone()),
-            ("known cookie", known),
-            ("user_code cookie", ada.cookie("user_code").unwrap()),
+            ("known browser", known),
+            ("prefilled user code", ada.cookie("user_code").unwrap()),
             ("device code", allowed.device_code),
             ("refresh token", tokens.member("refresh_token")),
-            ("jti", claims(&tokens.member("access_token"))["jti"].as_str().unwrap().to_owned()),
-            ("wrapped key", wrapped[0]["wrapped"].as_str().unwrap().to_owned()),
+            ("token id", claims(&tokens.member("access_token"))["jti"].as_str().unwrap().to_owned()),
+            ("signing key", wrapped[0]["wrapped"].as_str().unwrap().to_owned()),
+            ("salt", salt[0]["wrapped"].as_str().unwrap().to_owned()),
             ("browser id", browser.clone()),
         ];
         // From here on only a known browser may try ada's password.
         let stranger = Person::new(&fixture.a);
         assert_eq!(stranger.try_sign_in(ADA.0, &"x".repeat(1025)).await.status, 400);
-        Self { fixture, api, browser, session, asked, login, kinds }
+        Self { fixture, api, web, browser, session, asked, login, kinds }
     }
 
     /// What is stored, but for the throttle's rows, which go by themselves.
@@ -97,6 +136,25 @@ impl Matrix {
             answer.status == status
         };
         match place {
+            "authorize step" => taken(&get(&format!("/authorize?step={value}"), &session).await, 303, 400),
+            "consent step" => taken(&get(&format!("/consent?step={value}"), &session).await, 200, 400),
+            "accounts step" => taken(&get(&format!("/accounts?step={value}"), &session).await, 200, 400),
+            "consent form" => taken(&self.post("/consent", &session, &[("form", value)]).await, 303, 400),
+            "accounts form" => taken(&self.post("/accounts", &session, &[("form", value), ("action", "cancel")]).await, 303, 400),
+            "end app form" => {
+                self.post("/apps/end", &session, &[("form", value)]).await;
+                self.has("SELECT 1 FROM consents WHERE withdrawn_at IS NOT NULL").await
+            }
+            "end device form" => {
+                self.post("/device/end", &session, &[("form", value)]).await;
+                self.has("SELECT 1 FROM grants WHERE revoked_why = 'ended by its owner'").await
+            }
+            "logout step" => get(&format!("/logout?step={value}"), &session).await.body.contains("asks you to sign out."),
+            "authorization code" => {
+                let answer = self.web.redeem(value).await;
+                assert!(answer.status == 200 || answer.error() == "invalid_grant", "{}", answer.body);
+                answer.status == 200
+            }
             "login step" => get(&format!("/login?step={value}"), &browser).await.body.contains("Sign in to connect a device."),
             // The form comes before the budget, which is spent: 429 says that the form was right.
             "login form" => taken(&self.post("/login", &browser, &credentials(value)).await, 429, 400),
@@ -108,17 +166,21 @@ impl Matrix {
             "undo form" => taken(&self.post("/device/undo", &session, &yes).await, 200, 400),
             "logout form" => taken(&self.post("/logout", &session, &yes).await, 200, 400),
             "session cookie" => get("/", &format!("{browser}; session={value}")).await.body.contains("You are signed in"),
-            "known cookie" => {
+            "known browser" => {
                 let cookies = format!("{browser}; known={value}");
                 taken(&self.post("/login", &cookies, &credentials(&self.login)).await, 303, 429)
             }
-            "user_code cookie" => {
+            "prefilled user code" => {
                 get("/device", &format!("{session}; user_code={value}")).await.body.contains(&self.asked.user_code)
             }
             "device code" => self.token(DEVICE_CODE, "device_code", value).await,
             "refresh token" => self.token("refresh_token", "refresh_token", value).await,
             _ => unreachable!("{place}"),
         }
+    }
+
+    async fn has(&self, sql: &str) -> bool {
+        !self.fixture.d1(sql, &[]).await.is_empty()
     }
 
     async fn token(&self, grant: &str, name: &str, value: &str) -> bool {
@@ -134,7 +196,7 @@ async fn a_sealed_value_is_good_in_one_place_only() {
     let matrix = Matrix::new().await;
     let before = matrix.stored().await;
     for (kind, value) in &matrix.kinds {
-        for place in PLACES.iter().filter(|place| *place != kind) {
+        for place in PLACES.iter().filter(|place| kind_of(place) != *kind) {
             assert!(!matrix.is_taken(place, value).await, "a {kind} is taken for a {place}");
         }
         // Revocation answers 200 to everything (RFC 7009 2.2); that nothing happened is seen below.
@@ -146,20 +208,56 @@ async fn a_sealed_value_is_good_in_one_place_only() {
     assert_eq!(matrix.stored().await, before, "something was written");
     // Each in its own place, or the refusals above would say nothing; those that end others come last.
     let order = [
+        "authorize step",
+        "consent step",
+        "accounts step",
+        "accounts form",
+        "consent form",
+        "logout step",
+        "authorization code",
         "login step",
         "login form",
         "session cookie",
-        "user_code cookie",
+        "prefilled user code",
         "code form",
-        "known cookie",
+        "known browser",
         "device code",
         "refresh token",
+        "end device form",
+        "end app form",
         "approval form",
         "undo form",
         "logout form",
     ];
     for place in order {
-        let (_, value) = matrix.kinds.iter().find(|(kind, _)| *kind == place).unwrap();
+        let (_, value) = matrix.kinds.iter().find(|(kind, _)| *kind == kind_of(place)).unwrap();
         assert!(matrix.is_taken(place, value).await, "a {place} is refused in its own place");
     }
+}
+
+/// Whoever adds a kind adds it here: every purpose in the source is one of the matrix.
+#[tokio::test]
+async fn every_sealed_kind_is_in_the_matrix() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/protocol");
+    let (mut purposes, mut files) = (Vec::new(), 0);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        files += 1;
+        let source = std::fs::read_to_string(&path).unwrap();
+        // Before the tests of the file, whose kinds are nobody's.
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        for line in source.lines().map(str::trim) {
+            let is_kind = line.starts_with("sealed_json!(") || line.starts_with("const PURPOSE: &'static str = ");
+            if let Some(purpose) = line.split('"').nth(1).filter(|_| is_kind) {
+                purposes.push(purpose.to_owned());
+            }
+        }
+    }
+    assert!(files > 30 && purposes.len() >= 20, "{files} files: {purposes:?}");
+    let known = PLACES.into_iter().chain(["token id", "signing key", "salt"]);
+    let missing: Vec<&String> = purposes.iter().filter(|purpose| !known.clone().any(|kind| kind == *purpose)).collect();
+    assert!(missing.is_empty(), "not in the matrix: {missing:?}");
 }

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{PASSWORD, fixture, is_signed_in, sessions, signed_in, user_id, with_cookies};
-use crate::support::{Api, Person};
+use crate::support::{Answer, Api, Person};
+use crate::web::App;
 
 /// A link signs nobody out; a form of this browser does, here or everywhere.
 #[tokio::test]
@@ -12,6 +13,10 @@ async fn signing_out_needs_a_confirmation() {
     let (here, there) = (signed_in(&fixture.a, "grace").await, signed_in(&fixture.b, "grace").await);
     let before = sessions(fixture, "grace").await;
     let device = Api::demo(&fixture.a).signed_in(&there).await;
+    let app = App::demo(&fixture.a);
+    let offline = [("scope", "openid offline_access"), ("prompt", "consent")];
+    let (passing, staying) = (app.tokens(&here, &[]).await, app.tokens(&here, &offline).await);
+    let theirs = app.tokens(&there, &[]).await;
     for method in ["GET", "HEAD"] {
         let answer = Api::send(here.request(method, "/logout?action=everywhere&form=x")).await;
         assert_eq!(answer.status, 200);
@@ -41,6 +46,11 @@ async fn signing_out_needs_a_confirmation() {
     assert!(!with_cookies(&fixture.a, "/", &kept).await.body.contains("You are signed in"));
     assert!(is_signed_in(&there).await);
     assert_eq!(sessions(fixture, "grace").await, before - 1);
+    // An app that stays signed in (`offline_access`) does; what it had of the session alone is over.
+    let userinfo = async |tokens: &Answer| app.api.userinfo(&tokens.member("access_token")).await.status;
+    assert_eq!((userinfo(&passing).await, userinfo(&staying).await, userinfo(&theirs).await), (401, 200, 200));
+    let staying = app.api.refresh(&staying.member("refresh_token")).await;
+    assert!(staying.is_granted(), "{}", staying.body);
     // Once more, or when nobody is signed in: the same words.
     assert!(here.post("/logout", &[("form", &form)]).await.body.contains("You are signed out"));
 
@@ -54,6 +64,8 @@ async fn signing_out_needs_a_confirmation() {
     let answer = Api::demo(&fixture.a).refresh(&refreshed.member("refresh_token")).await;
     assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_grant"));
     assert_eq!(Api::demo(&fixture.a).userinfo(&refreshed.member("access_token")).await.status, 401);
+    assert_eq!(app.api.refresh(&staying.member("refresh_token")).await.error(), "invalid_grant", "apps too");
+    assert_eq!((userinfo(&staying).await, userinfo(&theirs).await), (401, 401));
     here.sign_in("grace", PASSWORD).await;
     assert!(is_signed_in(&here).await, "and in again");
 }
@@ -66,13 +78,19 @@ async fn a_disabled_user_is_signed_out_at_once() {
     let user = user_id(fixture, "dorothy").await;
     let form = dorothy.get("/device").await.form();
     let started = Api::demo(&fixture.a).start().await;
+    let app = App::demo(&fixture.a);
+    let (code, tokens) = (app.code(&dorothy, &[]).await, app.tokens(&dorothy, &[]).await.member("access_token"));
     fixture.d1("UPDATE users SET enabled = 0 WHERE id = ?1", std::slice::from_ref(&user)).await;
     assert!(!is_signed_in(&dorothy).await);
+    assert_eq!(app.returned(&dorothy.get(&app.path(&[("prompt", "none")])).await)["error"], "login_required");
+    assert_eq!(app.redeem(&code).await.error(), "invalid_grant");
+    assert_eq!(app.api.userinfo(&tokens).await.status, 401);
     let answer = dorothy.post("/device", &[("form", &form), ("user_code", &started.user_code)]).await;
     assert!(answer.status == 303 && answer.header("location").starts_with("/login?step="), "{answer:?}");
     assert_eq!(Person::new(&fixture.b).try_sign_in("dorothy", PASSWORD).await.status, 400);
     fixture.d1("UPDATE users SET enabled = 1 WHERE id = ?1", &[user]).await;
     assert!(is_signed_in(&dorothy).await, "what was taken by mistake is given back");
+    assert_eq!(app.api.userinfo(&tokens).await.status, 200);
     dorothy.sign_in_again().await;
 }
 
