@@ -1,0 +1,50 @@
+use super::super::client::tests::{DEVICE, client};
+use super::*;
+
+fn faults(changes: &str) -> Vec<&'static str> {
+    let mut json = serde_json::to_value(client(DEVICE).metadata).unwrap();
+    json.as_object_mut().unwrap().extend(serde_json::from_str::<serde_json::Map<_, _>>(changes).unwrap());
+    let metadata: Metadata = serde_json::from_value(json).unwrap();
+    metadata.check().into_iter().map(|fault| fault.member).collect()
+}
+
+const WEB: &str = r#""grant_types":["authorization_code"],"redirect_uris":["https://a.example/cb"]"#;
+
+#[test]
+fn web_clients() {
+    assert_eq!(faults(&format!("{{{WEB}}}")), [""; 0]);
+    assert_eq!(faults(r#"{"grant_types":["authorization_code"]}"#), ["redirect_uris"]);
+    assert_eq!(faults(&format!(r#"{{{WEB},"response_types":["id_token"]}}"#)), ["response_types"]);
+    assert_eq!(
+        faults(&format!(r#"{{{WEB},"post_logout_redirect_uris":["https://a.example/#f"]}}"#)),
+        ["post_logout_redirect_uris"]
+    );
+    assert_eq!(faults(&format!(r#"{{{WEB},"require_pkce":false}}"#)), ["require_pkce"]);
+    let two = r#"{"grant_types":["authorization_code"],"redirect_uris":["https://a.example/","https://b.example/"],"subject_type":"pairwise"}"#;
+    assert_eq!(faults(two), ["sector_identifier_uri"]);
+}
+
+#[test]
+fn keys() {
+    assert_eq!(faults(r#"{"token_endpoint_auth_method":"private_key_jwt"}"#), ["jwks"]);
+    assert_eq!(faults(r#"{"jwks":{"keys":[{"kty":"EC","d":"x"}]}}"#), ["jwks"]);
+    assert_eq!(faults(r#"{"jwks":{"keys":[]}}"#), ["jwks"]);
+    assert_eq!(faults(r#"{"jwks":{"keys":[{}]},"jwks_uri":"https://a.example/jwks"}"#), ["jwks"]);
+    for uri in ["http://a.example/jwks", "https://a@b.example/", "file:///x", "https://A.example/"] {
+        assert_eq!(faults(&format!(r#"{{"jwks_uri":"{uri}"}}"#)), ["jwks_uri"], "{uri}");
+    }
+    assert!(serde_json::from_str::<Metadata>(r#"{"id_token_signed_response_alg":"none"}"#).is_err());
+}
+
+#[test]
+fn all_members_are_named() {
+    // Every member appears in the serialized form once it differs from its default.
+    let json = serde_json::to_value(client(DEVICE).metadata).unwrap();
+    for name in json.as_object().unwrap().keys() {
+        assert!(Metadata::MEMBERS.contains(&name.as_str()), "{name}");
+    }
+    let source = include_str!("../client_metadata.rs");
+    let fields = source.split("pub struct Metadata {").nth(1).unwrap().split("\n}").next().unwrap();
+    let declared: Vec<&str> = fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
+    assert_eq!(declared, Metadata::MEMBERS);
+}
