@@ -73,6 +73,10 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
         client = now;
         outcome = redemptions::redeem(ctx, &redemption(ctx, &code, &client, &decision, &attempt)).await?;
     }
+    if outcome.grant.is_none() && outcome.client.is_none() {
+        // The client is gone: whoever this isolate still remembered is nobody any more.
+        request.authenticated_afresh(ctx).await?;
+    }
     let grant = outcome.grant.ok_or(OAuthError::invalid_grant("the session ended, or the gate is shut"))?;
     // 4: our own second try, after a lost answer, is no replay.
     if grant.attempt != attempt {

@@ -166,10 +166,12 @@ impl Asked {
     /// Whether the hint names somebody who is signed in here.
     async fn names_one_of(&self, ctx: &Ctx, present: &[SignedIn]) -> Result<bool, Fault> {
         for SignedIn { session, .. } in present {
-            let Some(client) = &self.client else {
-                return Ok(false);
+            let sid = match &self.client {
+                Some(client) => pairwise::sid(ctx, client, &session.sid).await?,
+                // A client that is gone still says whom it had signed in.
+                None => session.sid.clone(),
             };
-            if self.asked.names(&pairwise::sid(ctx, client, &session.sid).await?) {
+            if self.asked.names(&sid) {
                 return Ok(true);
             }
         }

@@ -296,10 +296,8 @@ async fn it_lives_as_long_as_it_says() {
     let person = ada().await;
     let public_app = app("public");
     let path = pushed(&public_app, &[("prompt", "consent")]).await;
-    let page = follow(&person, person.get(&path).await).await;
     age("public", 91).await;
     assert_error_page(&person.get(&path).await, "expired");
-    assert!(back(&public_app, &consent(&person, &page).await, STATE).contains_key("code"), "opened in time");
     let path = pushed(&public_app, &[("prompt", "consent")]).await;
     age("public", 55).await;
     assert!(follow(&person, person.get(&path).await).await.body.contains("id=\"consent-allow\""), "still young");
@@ -410,4 +408,26 @@ async fn what_a_client_may_do_since_a_moment_is_not_refused() {
     let answer = push(&now.at(&fixture.b), &[]).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     assert_eq!(told(&now, &person.get(&now.path(&[("prompt", "none")])).await, STATE), "consent_required");
+}
+
+/// 4: a flow that began in time goes on for as long as its pages may be open; the way into it closes, also the one
+/// by a step that another browser carries.
+#[tokio::test]
+async fn a_flow_that_began_in_time_goes_on() {
+    let fixture = crate::harness::Setup::default().var("PAR_LIFETIME", "5").start().await;
+    let demo = App::demo(&fixture.a);
+    let person = Person::ada(&fixture.a).await;
+    let parameters = demo.parameters(&[("client_id", "")]);
+    let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pushed = demo.api.post("/par", &parameters).await;
+    let path = format!("/authorize?client_id=demo-web&request_uri={}", pushed.member("request_uri"));
+    let answer = person.get(&path).await;
+    let step = answer.header("location").to_owned();
+    assert!(step.starts_with("/consent?step="), "{step}");
+    let page = person.get(&step).await;
+    crate::support::sleep(5_200).await;
+    assert_error_page(&person.get(&path).await, "expired");
+    let stranger = Person::ada(&fixture.a).await;
+    assert_error_page(&stranger.get(&step.replace("/consent", "/authorize")).await, "a step of another browser is a link");
+    assert!(demo.returned(&consent(&person, &page).await).contains_key("code"), "opened in time");
 }

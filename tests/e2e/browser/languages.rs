@@ -41,7 +41,7 @@ const PAGES: &[(&str, [&str; 3], &[&str])] = &[
             "#consent-switch",
             "input[name='scope.profile']:checked",
             "input[name='scope.offline_access']:checked",
-            "input[name='claim.birthdate']:checked",
+            "input[name='claim.address']:checked",
             "input[name='claim.phone_number']:checked",
             ".destination",
             ORNATE[0],
@@ -171,8 +171,9 @@ async fn tour(language: usize) {
     let by_client = format!("xx {lang}-CH");
     let by_browser = format!("xx,{lang}-CH;q=0.9,{other};q=0.5");
     let asks = |changes: &[(&str, &str)]| {
-        let scope = "openid profile email address phone offline_access";
-        let claims = r#"{"userinfo":{"birthdate":{"essential":true}},"id_token":{"phone_number":null,"updated_at":null}}"#;
+        // A claim of a scope that is asked for goes with that and has no box of its own.
+        let scope = "openid profile email offline_access";
+        let claims = r#"{"userinfo":{"address":{"essential":true}},"id_token":{"phone_number":null,"updated_at":null}}"#;
         let all = [&[("ui_locales", by_client.as_str()), ("scope", scope), ("prompt", "consent"), ("claims", claims)], changes]
             .concat();
         world.at(&app.path(&all))
