@@ -16,5 +16,6 @@ mod pages;
 mod registration;
 mod serve;
 mod sso;
+mod strangers;
 mod support;
 mod web;
