@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use latchkey::protocol::claims::claim_faults;
-use latchkey::protocol::client::{AuthMethod, Client, Metadata, StoredSecret};
+use latchkey::protocol::client::{AUTHORIZATION_CODE, AuthMethod, Client, Metadata, StoredSecret};
+use latchkey::protocol::config::STANDARD_SCOPES;
 use latchkey::protocol::ids::{Entropy, UserId};
 use latchkey::protocol::password::PasswordHash;
 use latchkey::protocol::secret::{Secret, SecretHash, base64url, sha256};
@@ -147,6 +148,20 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
     Ok(sql)
 }
 
+/// What RFC 7591 2 says of members that are left out; and a client without a name is called by its id.
+fn with_defaults(id: &str, client: &Map<String, Value>) -> Map<String, Value> {
+    let mut members = client.clone();
+    for (member, default) in [
+        ("client_name", id.into()),
+        ("grant_types", vec![AUTHORIZATION_CODE].into()),
+        ("token_endpoint_auth_method", "client_secret_basic".into()),
+        ("scope", STANDARD_SCOPES.join(" ").into()),
+    ] {
+        members.entry(member).or_insert(default);
+    }
+    members
+}
+
 fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec<String>> {
     let known =
         |name: &str| ["client_id", "client_secret", "next_client_secret"].contains(&name) || Metadata::MEMBERS.contains(&name);
@@ -155,7 +170,7 @@ fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec
     if !Client::is_id(id) {
         faults.push("client_id: 1 to 128 letters, digits or -._~".to_owned());
     }
-    let metadata: Metadata = match serde_json::from_value(Value::Object(client.clone())) {
+    let metadata: Metadata = match serde_json::from_value(Value::Object(with_defaults(id, client))) {
         Ok(metadata) => metadata,
         Err(error) => {
             faults.push(error.to_string());
@@ -212,12 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_are_those_of_registration() {
+        let client =
+            r#"{"client_id":"c","client_secret":"0123456789abcdef0123456789abcdef","redirect_uris":["https://a.example/cb"]}"#;
+        assert_eq!(faults(&format!(r#"{{"clients":[{client}]}}"#)), [""; 0]);
+        let Value::Object(client) = serde_json::from_str(client).unwrap() else { panic!("an object") };
+        let metadata: Metadata = serde_json::from_value(with_defaults("c", &client).into()).unwrap();
+        assert_eq!((metadata.client_name.as_str(), metadata.token_endpoint_auth_method), ("c", AuthMethod::ClientSecretBasic));
+        assert_eq!(metadata.scope.to_string(), "openid profile email address phone offline_access");
+        assert_eq!(metadata.grant_types, ["authorization_code"]);
+    }
+
+    #[test]
     fn nothing_is_dropped_in_silence() {
         let long = "x".repeat(1025);
         assert_eq!(faults(&format!(r#"{{"users":[{{"login":"a","password":"{long}"}}]}}"#)).len(), 1);
         assert_eq!(faults(r#"{"users":[{"login":" ","password":"","claims":{"name":1}}]}"#).len(), 3);
         assert_eq!(faults(r#"{"users":[{"login":"o'hara","password":"p","claims":{"name":"O'Hara"}}]}"#), [""; 0]);
-        assert_eq!(faults(r#"{"clients":[{"client_id":"a b","client_naem":"x"}]}"#).len(), 3);
+        // No such member, no client id, no redirect URI, no secret.
+        assert_eq!(faults(r#"{"clients":[{"client_id":"a b","client_naem":"x"}]}"#).len(), 4);
         assert_eq!(faults(r#"{"initial_access_tokens":[{"token":"short","uses":1,"expires_in":60}]}"#).len(), 1);
     }
 }
