@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CRONS, DATABASE, DEMO_SEED, ROOT, SOMEWHERE, cronMatches, freshSecrets, migrate, persist } from "./lib/worker.mjs";
-import { seed, settingsFromEnvironment, vars, worker } from "./lib/worker.mjs";
+import { prepareSeed, settingsFromEnvironment, vars, worker } from "./lib/worker.mjs";
 import { call, serveControl } from "./lib/control.mjs";
 import { Log, LogLevel, Miniflare } from "miniflare";
 
@@ -36,6 +36,7 @@ if (!existsSync(secretsFile)) writeFileSync(secretsFile, JSON.stringify(freshSec
 // The example portal hears of sign-outs on this machine.
 const forDev = process.argv.includes("--dev") ? { OUTBOUND_ALLOW: "localhost:4180" } : {};
 const settings = vars({ ...forDev, ...settingsFromEnvironment(), ISSUER: issuer });
+const load = prepareSeed([DEMO_SEED, ...(process.env.SEED ? [process.env.SEED] : [])], join(state, "seeded"));
 const mf = new Miniflare({
   host: "localhost",
   port,
@@ -68,7 +69,7 @@ if (process.env.MAKELEVEL) {
 await mf.ready;
 const db = await mf.getD1Database(DATABASE);
 await migrate(db);
-await seed(db, [DEMO_SEED, ...(process.env.SEED ? [process.env.SEED] : [])], join(state, "seeded"));
+await load(db);
 
 const healthz = await fetch(`${url}/healthz`);
 if (healthz.status !== 200) {
@@ -103,7 +104,7 @@ Latchkey is at ${url}
   sign in as      ada / engine-no-1843
   sign a device in (in another terminal):
     cargo run --example device -- --issuer ${issuer} --client-id demo-device
-  sign in at a web app (in another terminal): make portal, then open http://localhost:4180
+  sign in at a web app (in another terminal): make portal${issuer === "http://localhost:8787" ? "" : ` ISSUER=${issuer}`}, then open http://localhost:4180
   stop with Ctrl-C; the data stays in ${state}
 `);
 }

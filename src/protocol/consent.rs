@@ -76,8 +76,8 @@ pub fn alone<'a>(scope: &Scope, claims: &'a RequestedClaims) -> Vec<&'a str> {
     names
 }
 
-/// Whether the operator's word stands for the user's: a first-party client that authenticates or is known by
-/// its https address. An app that anybody could impersonate is always asked about (RFC 8252 8.6).
+/// Whether the operator's word stands for the user's: a first-party client. Not one that anybody could
+/// impersonate (RFC 8252 8.6).
 pub fn is_given_by_operator(client: &Client, redirect_uri: &str) -> bool {
     client.metadata.skip_consent && !must_always_ask(client, redirect_uri)
 }

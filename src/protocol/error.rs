@@ -31,10 +31,6 @@ pub enum Code {
     LoginRequired,
     /// The user must consent, and `prompt=none` forbids to ask.
     ConsentRequired,
-    /// The user must choose an account, and `prompt=none` forbids to ask.
-    AccountSelectionRequired,
-    /// A page would have to be shown, and `prompt=none` forbids it.
-    InteractionRequired,
     /// An essential `acr` cannot be met.
     UnmetAuthenticationRequirements,
     /// The request object is bogus or not signed as it must be.
@@ -85,8 +81,6 @@ impl Code {
             Self::UnsupportedResponseType => ("unsupported_response_type", 400, "RFC 6749 4.1.2.1"),
             Self::LoginRequired => ("login_required", 400, "OpenID Connect Core 3.1.2.6"),
             Self::ConsentRequired => ("consent_required", 400, "OpenID Connect Core 3.1.2.6"),
-            Self::AccountSelectionRequired => ("account_selection_required", 400, "OpenID Connect Core 3.1.2.6"),
-            Self::InteractionRequired => ("interaction_required", 400, "OpenID Connect Core 3.1.2.6"),
             Self::UnmetAuthenticationRequirements => {
                 ("unmet_authentication_requirements", 400, "OpenID Connect Core Error Code unmet_authentication_requirements")
             }

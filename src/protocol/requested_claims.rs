@@ -48,9 +48,8 @@ impl RequestedClaims {
 
     /// `sub` and `acr`, which are not about the user's profile but about this sign-in.
     fn read_special(&mut self, claims: &Map<String, Value>, malformed: &OAuthError) -> Result<(), OAuthError> {
-        if let Some(request) = claims.values().find(|request| !request.is_null() && !request.is_object()) {
-            // A request is null or an object (5.5.1).
-            let _ = request;
+        // A request is null or an object (5.5.1).
+        if claims.values().any(|request| !request.is_null() && !request.is_object()) {
             return Err(malformed.clone());
         }
         if let Some(sub) = claims.get("sub").and_then(|request| request.get("value")) {

@@ -1,5 +1,5 @@
 //! Authorization codes and what they yield, for web and mobile apps on the real Worker: RFC 6749 4.1, RFC 7636,
-//! OpenID Connect Core 2, 3.1.3 and 5, RFC 8707, RFC 7523 and `../shared/oidc.md`, rule by rule.
+//! OpenID Connect Core 2, 3.1.3 and 5, RFC 8707, RFC 7523, rule by rule.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
 mod assertion;

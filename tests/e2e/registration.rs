@@ -11,6 +11,7 @@ mod tokens;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::harness::{Fixture, Setup};
 use crate::judge::Judge;
@@ -24,6 +25,18 @@ fn open() -> (&'static Fixture, &'static Judge) {
         (opened(&judge).start_now(), judge)
     });
     (fixture, judge)
+}
+
+/// A fixture like it for tests that count what is there: one at a time.
+async fn alone() -> (MutexGuard<'static, ()>, &'static Fixture, &'static Judge) {
+    static ALONE: OnceLock<(Fixture, Judge)> = OnceLock::new();
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let turn = TURN.lock().await;
+    let (fixture, judge) = ALONE.get_or_init(|| {
+        let judge = Judge::start();
+        (opened(&judge).start_now(), judge)
+    });
+    (turn, fixture, judge)
 }
 
 /// The settings of such a fixture.

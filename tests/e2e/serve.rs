@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::harness::built;
-use crate::support::{Api, Person};
+use crate::support::{Api, Person, header};
+use crate::web::App;
 
 /// The server, until it is dropped.
 struct Server {
@@ -108,4 +109,37 @@ async fn the_server_keeps_its_state_and_takes_users_clients_and_settings() {
         (&metadata["issuer"], &metadata["token_endpoint"]),
         (&"https://id.example".into(), &"https://id.example/token".into())
     );
+}
+
+/// `make rotate-keys` in the middle of a sign-in: new keys are there at once, and what was begun goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_keys_change_in_the_middle_of_a_sign_in() {
+    let state = fresh("rotate");
+    let server = Server::start(free_port() + 1, &state, &[]).unwrap();
+    let rotate = || {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let node = root.join("node_modules/.bin/node");
+        Command::new(node).arg(root.join("tools/rotate-keys.mjs")).env("STATE", &state).output().unwrap()
+    };
+    let kids = |jwks: &Value| -> Vec<Value> { jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect() };
+    let demo = App::demo(&server.url);
+    let before = kids(&demo.api.get("/jwks.json").await.json());
+    let person = Person::ada(&server.url).await;
+    let code = demo.code(&person, &[]).await;
+    let rotated = rotate();
+    assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
+    let tokens = demo.redeem(&code).await;
+    assert!(tokens.is_granted(), "{}", tokens.body);
+    // The isolate's own copy of the set may be half a minute old; what it read from is not.
+    let after = loop {
+        let after = kids(&demo.api.get("/jwks.json").await.json());
+        if after != before {
+            break after;
+        }
+        crate::support::sleep(500).await;
+    };
+    assert!(before.iter().all(|kid| after.contains(kid)), "the old ones stay");
+    assert_eq!(after.len(), 2 * before.len());
+    assert!(after.contains(&header(&tokens.member("id_token"))["kid"]));
+    assert_eq!(rotate().status.code(), Some(1), "new ones are on their way already");
 }

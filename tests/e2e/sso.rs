@@ -25,7 +25,7 @@ use crate::web::{App, consent, follow, post, web_client};
 const PASSWORD: &str = "compiler-no-1952";
 /// People; each belongs to one test, so that it can count rows.
 const PEOPLE: [&str; 43] = [
-    "adele", "alan", "annie", "barbara", "bob", "claude", "donald", "dorothy", "edith", "edsger", "frances", "frank", "grace",
+    "adele", "alan", "annie", "barbara", "bob", "claire", "donald", "dorothy", "edith", "edsger", "frances", "frank", "grace",
     "hedy", "ida", "jean", "john", "kathleen", "kay", "ken", "lotfi", "mary", "niklaus", "noether", "radia", "robin", "ruth",
     "sophie", "tony", "yukihiro", "anders", "bjarne", "brendan", "guido", "larry", "linus", "rasmus", "wietse", "butler", "ivan",
     "leslie", "martin", "vint",

@@ -131,13 +131,20 @@ export function seedSql(files) {
  * salts its hashes, so its output differs each time, and a second start must keep what people changed.)
  */
 export async function seed(db, files, stamp) {
+  await prepareSeed(files, stamp)(db);
+}
+
+/** The same in two steps, for a server that must not answer before its data is there: making the SQL may take a compilation. */
+export function prepareSeed(files, stamp) {
   const hash = createHash("sha256");
   for (const file of files) hash.update(readFileSync(file)).update("\0");
   const digest = hash.digest("hex");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return async () => {};
   const sql = seedSql(files);
-  if (sql.trim()) await db.prepare(sql).run();
-  writeFileSync(stamp, digest);
+  return async (db) => {
+    if (sql.trim()) await db.prepare(sql).run();
+    writeFileSync(stamp, digest);
+  };
 }
 
 /** Whether a cron expression (five fields of *, lists, ranges and steps) names this minute, in UTC. */

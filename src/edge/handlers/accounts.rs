@@ -13,7 +13,6 @@ use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::ids::UserId;
 use crate::protocol::session::{Next, SessionCookie};
 use crate::protocol::steps::{AccountsForm, Asked};
-use crate::protocol::uri;
 
 /// `GET /accounts?step=`: the accounts that are signed in here. Without any, the login page.
 pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
@@ -43,9 +42,8 @@ pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<W
         })
         .collect();
     let model = pages::Accounts { form: &form, client: client_on_page(&client), accounts: &accounts };
-    let images: Vec<&str> = client.metadata.logo_uri.as_deref().and_then(uri::origin).into_iter().collect();
-    let page = browser.page_with_images(ctx, 200, pages::accounts(&browser.realm(ctx), &model), &images);
-    Ok(answer::may_lead_to(page, &redirect_uri))
+    let html = pages::accounts(&browser.realm(ctx), &model);
+    Ok(answer::page(ctx, &browser, 200, html, &client, &redirect_uri))
 }
 
 /// `POST /accounts`: one of them, another one, or none.
@@ -62,11 +60,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         return Ok(browser.to_step(ctx, "/authorize", asked.anew(ctx.now)));
     }
     if form.get("action") == Some("cancel") {
-        let (client, outcome) = client_for(ctx, request_of(ctx, &asked).await?).await?;
-        let to = outcome.map_or_else(|(to, _)| to, |request| request.to);
-        let error = OAuthError::new(Code::AccessDenied, "the user cancelled");
-        line.error = Some(error.code.row().0);
-        return answer::refuse(ctx, &browser, &client, &asked, &to, &error).await;
+        return answer::cancelled(ctx, &browser, &asked, line).await;
     }
     let chosen = form.get("account").and_then(UserId::parse);
     let before = browser.sessions(ctx)?;

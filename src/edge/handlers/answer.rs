@@ -2,10 +2,12 @@
 
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
+use crate::edge::handlers::authorize::{client_for, request_of};
 use crate::edge::handlers::browser::Browser;
 use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::log::Line;
 use crate::edge::store::pushed_requests;
-use crate::pages;
+use crate::pages::{self, Html};
 use crate::protocol::authorize::{AuthorizationRequest, ResponseMode, ReturnTo, with_query};
 use crate::protocol::client::Client;
 use crate::protocol::code::{self, AuthorizationCode};
@@ -17,6 +19,7 @@ use crate::protocol::scope::Scope;
 use crate::protocol::session::Session;
 use crate::protocol::steps::Asked;
 use crate::protocol::time::Seconds;
+use crate::protocol::uri::origin;
 
 /// Back to the client with these parameters, `state` and `iss`.
 pub fn back(ctx: &Ctx, browser: &Browser, client: &Client, to: &ReturnTo, parameters: &[(&'static str, String)]) -> WireResponse {
@@ -30,6 +33,23 @@ pub fn back(ctx: &Ctx, browser: &Browser, client: &Client, to: &ReturnTo, parame
             may_lead_to(page, &to.redirect_uri)
         }
     }
+}
+
+/// A page of an authorization: it shows the client's logo, and its forms may lead to the redirect URI.
+pub fn page(ctx: &Ctx, browser: &Browser, status: u16, html: Html, client: &Client, redirect_uri: &str) -> WireResponse {
+    let images: Vec<&str> = client.metadata.logo_uri.as_deref().and_then(origin).into_iter().collect();
+    may_lead_to(browser.page_with_images(ctx, status, html, &images), redirect_uri)
+}
+
+/// Back to the client, because the person cancelled on the way.
+pub async fn cancelled(ctx: &Ctx, browser: &Browser, asked: &Asked, line: &mut Line) -> Result<WireResponse, Failure> {
+    let request = request_of(ctx, asked).await?;
+    line.client = Some(request.client.clone());
+    let (client, outcome) = client_for(ctx, request).await?;
+    let to = outcome.map_or_else(|(to, _)| to, |request| request.to);
+    let error = OAuthError::new(Code::AccessDenied, "the user cancelled");
+    line.error = Some(error.code.row().0);
+    refuse(ctx, browser, &client, asked, &to, &error).await
 }
 
 /// A page whose forms may lead to a redirect URI: browsers hold the redirects after a form to the policy too.

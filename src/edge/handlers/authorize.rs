@@ -212,13 +212,13 @@ pub async fn stage(ctx: &Ctx, browser: Browser, asked: &Asked, line: &mut Line) 
         Ok(request) => request,
         Err((to, error)) => return Ok(Staged::Over(answer::refuse(ctx, &browser, &client, asked, &to, &error).await?)),
     };
-    let mut account = None;
-    for (key, subject) in candidates(ctx, &browser, &client, &request, asked.chosen.as_ref()).await? {
-        if let Some((signed_in, choice)) = sessions::alive_with_consent(ctx, &key, &client.id).await? {
-            account = Some((signed_in, choice, subject));
-            break;
+    let account = match candidate(ctx, &browser, &client, &request, asked.chosen.as_ref()).await? {
+        Some((key, subject)) => {
+            let alive = sessions::alive_with_consent(ctx, &key, &client.id).await?;
+            alive.map(|(signed_in, choice)| (signed_in, choice, subject))
         }
-    }
+        None => None,
+    };
     let is_chosen = asked.chosen.is_some();
     let next = match &account {
         Some((signed_in, choice, subject)) => {
@@ -266,17 +266,17 @@ pub async fn client_for(
     Ok((client, request))
 }
 
-/// The sessions of this browser in the order to try them, each with the user's subject at this client: the
-/// account that was chosen, or that is wanted, or that is in use; others are never tried in place of those.
-async fn candidates(
+/// The session of this browser that it is about, with the user's subject at this client: of the account that was
+/// chosen, or that is wanted, or that is in use. No other is tried in its place.
+async fn candidate(
     ctx: &Ctx,
     browser: &Browser,
     client: &Client,
     request: &AuthorizationRequest,
     chosen: Option<&UserId>,
-) -> Result<Vec<(SessionKey, String)>, Failure> {
+) -> Result<Option<(SessionKey, String)>, Failure> {
     let Some(cookie) = browser.sessions(ctx)? else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let mut known = Vec::new();
     for key in cookie.keys() {
@@ -288,7 +288,7 @@ async fn candidates(
         .position(|(key, _)| Some(&key.user) == chosen)
         .or_else(|| known.iter().position(|(_, subject)| Some(subject.as_str()) == wanted))
         .unwrap_or(0);
-    Ok(known.into_iter().skip(place).take(1).collect())
+    Ok(known.into_iter().nth(place))
 }
 
 /// Takes an authorization on to its next page or to its end.

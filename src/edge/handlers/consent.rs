@@ -138,9 +138,8 @@ fn page(ctx: &Ctx, browser: &Browser, session: &Session, name: &str, shown: &Sho
         error: answered.map(|(_, error)| error),
     };
     let status = if answered.is_some() { 400 } else { 200 };
-    let images: Vec<&str> = client.metadata.logo_uri.as_deref().and_then(uri::origin).into_iter().collect();
-    let page = browser.page_with_images(ctx, status, pages::consent(&browser.realm(ctx), &model), &images);
-    answer::may_lead_to(page, redirect_uri)
+    let html = pages::consent(&browser.realm(ctx), &model);
+    answer::page(ctx, browser, status, html, client, redirect_uri)
 }
 
 /// Where the browser goes from here, in a form that people can check: a host, or an app's scheme.

@@ -12,7 +12,7 @@ use crate::edge::log::Line;
 use crate::edge::store::{Db, Shards, sessions, users};
 use crate::pages::{self, LoginError, Purpose};
 use crate::protocol::cookie::Cookie;
-use crate::protocol::error::{Code, OAuthError};
+
 use crate::protocol::form::Form;
 use crate::protocol::ids::{OwnedId, UserId, random};
 use crate::protocol::password::PasswordHash;
@@ -24,7 +24,6 @@ use crate::protocol::session::{
 use crate::protocol::steps::Asked;
 use crate::protocol::throttle::wait_seconds;
 use crate::protocol::time::{Seconds, Timestamp};
-use crate::protocol::uri;
 
 /// `GET /login`: the form, for a step that leads somewhere or for the start page.
 pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Failure> {
@@ -141,13 +140,7 @@ async fn cancel(ctx: &Ctx, browser: Browser, next: &Next, line: &mut Line) -> Re
     let Next::Authorize { asked, .. } = next else {
         return Ok(browser.name_on(ctx, WireResponse::see_other("/")));
     };
-    let request = request_of(ctx, asked).await?;
-    line.client = Some(request.client.clone());
-    let (client, outcome) = client_for(ctx, request).await?;
-    let to = outcome.map_or_else(|(to, _)| to, |request| request.to);
-    let error = OAuthError::new(Code::AccessDenied, "the user cancelled");
-    line.error = Some(error.code.row().0);
-    answer::refuse(ctx, &browser, &client, asked, &to, &error).await
+    answer::cancelled(ctx, &browser, asked, line).await
 }
 
 /// Writes the session and sends the browser on with new ids.
@@ -256,12 +249,13 @@ async fn form_page(
     let request = request_of(ctx, asked).await?;
     let browser = browser.reading(request.ui_locales.as_deref());
     let redirect_uri = request.to.redirect_uri.clone();
-    let again = request.prompt.login || request.max_age.is_some();
+    // Who never signed in here is not asked to do so "again".
+    let was_here = browser.hint::<SessionCookie>(ctx, Cookie::Session).is_some();
+    let again = was_here && (request.prompt.login || request.max_age.is_some());
     let hint = request.login_hint.clone().unwrap_or_default();
     let (client, _) = client_for(ctx, request).await?;
     let login = typed.unwrap_or(&hint);
     let model = pages::Login { login, purpose: Purpose::Client, client: Some(client_on_page(&client)), again, ..model };
-    let images: Vec<&str> = client.metadata.logo_uri.as_deref().and_then(uri::origin).into_iter().collect();
-    let page = browser.page_with_images(ctx, status, pages::login(&browser.realm(ctx), &model), &images);
-    Ok(answer::may_lead_to(page, &redirect_uri))
+    let html = pages::login(&browser.realm(ctx), &model);
+    Ok(answer::page(ctx, &browser, status, html, &client, &redirect_uri))
 }

@@ -1,4 +1,10 @@
-//! `oidc.md`-style rules in one table each: what the metadata say, and what the endpoints do.
+//! Rules of RFC 6749, 8414, 9207 and OpenID Connect Core and Discovery in one table each: what the metadata say,
+//! and what the endpoints do.
+//!
+//! Those of other documents are held elsewhere: redirect URIs and PKCE in `redirects`, `prompt` and `max_age` in
+//! `prompts`, RFC 9126 in `par`, RFC 9101 in `jar`; RFC 6749 4.1.3, ID token, userinfo, refresh, CORS and RFC 7523
+//! in `code`; RFC 7591 and 7592 in `registration`; RP-Initiated and Back-Channel Logout in `logout`; consent and
+//! sessions in `sso`; the pages themselves in `browser::languages`.
 
 use std::collections::BTreeSet;
 

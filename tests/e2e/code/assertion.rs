@@ -1,4 +1,4 @@
-//! `private_key_jwt`: RFC 7523 3, OpenID Connect Core 9, and the rules of `oidc.md` on client assertions.
+//! `private_key_jwt`: RFC 7523 3, OpenID Connect Core 9 and the realm's own rules on client assertions.
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

@@ -4,7 +4,7 @@ use latchkey::protocol::form::encode;
 use latchkey::protocol::secret::{base64url, sha256};
 use serde_json::{Value, json};
 
-use super::{clients, open, opened, row};
+use super::{alone, clients, open, opened, row};
 use crate::harness::{Fixture, Setup};
 use crate::judge::{Judge, Reply};
 use crate::support::{Answer, Api, Person, sleep};
@@ -169,7 +169,7 @@ async fn a_changed_document_is_followed() {
 /// fetched again and again.
 #[tokio::test]
 async fn bad_documents_are_unknown_clients() {
-    let (fixture, judge) = open();
+    let (_turn, fixture, judge) = alone().await;
     let before = clients(fixture).await;
     let person = Person::new(&fixture.a);
     let path_of = |what: &str| format!("/bad/{}", what.replace([' ', '\''], "-"));

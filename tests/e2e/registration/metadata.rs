@@ -3,7 +3,7 @@
 use latchkey::protocol::secret::from_base64url;
 use serde_json::{Value, json};
 
-use super::{clients, device, open, refused, register, registered, row, web};
+use super::{alone, clients, device, open, refused, register, registered, row, web};
 use crate::support::{Api, Person, raw};
 
 /// RFC 7591 3.2.1: 201, everything that was registered, and credentials with enough entropy.
@@ -119,7 +119,7 @@ async fn a_stranger_decides_nothing_that_is_the_operators() {
 /// RFC 7591 3.2.2: the code says which kind of fault, the description which member. Nothing is left behind.
 #[tokio::test]
 async fn what_cannot_be_registered_is_refused() {
-    let (fixture, _) = open();
+    let (_turn, fixture, _) = alone().await;
     let before = clients(fixture).await;
     for uris in [
         json!(null),
@@ -191,7 +191,7 @@ async fn what_cannot_be_registered_is_refused() {
 /// Bodies that are no JSON object, of another type, or too large; other methods.
 #[tokio::test]
 async fn bodies_and_methods() {
-    let (fixture, _) = open();
+    let (_turn, fixture, _) = alone().await;
     let before = clients(fixture).await;
     let api = Api::public(&fixture.a, "");
     let post = |kind: &str, body: String| Api::send(api.request("POST", "/register").header("content-type", kind).body(body));

@@ -16,7 +16,7 @@ fn line<'a>(page: &'a Answer, title: &str) -> &'a str {
     &page.body[start..before.len() + title.len() + after.find("</li>").unwrap()]
 }
 
-/// oidc.md "Consent lists scopes in words": each scope and claim as people would say it, required ones without a
+/// Consent lists scopes in words: each scope and claim as people would say it, required ones without a
 /// box, the others ticked; who asks, who is asked, and where it leads.
 #[tokio::test]
 async fn the_page_says_in_words_what_is_asked() {

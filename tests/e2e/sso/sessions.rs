@@ -77,7 +77,7 @@ async fn what_was_planted_before_a_sign_in_is_worthless_after_it() {
     let fixture = fixture();
     let (one, base) = (App::web(&fixture.a, "one"), &fixture.a);
     // Mallory's browser, in the middle of an authorization and signed in to an account of her own.
-    let mallory = signed_in(base, "claude").await;
+    let mallory = signed_in(base, "claire").await;
     let consent_page = asked(&mallory, &one, &[]).await;
     assert_eq!(at(&consent_page), At::Consent);
     let stranger = Person::new(base);
@@ -101,14 +101,14 @@ async fn what_was_planted_before_a_sign_in_is_worthless_after_it() {
         assert!(!seen.body.contains("dorothy"), "{plant:?}: the planted cookies are the victim's");
         // Forms that were made for the planted browser do nothing in the victim's.
         let sessions = victim.cookie("session");
-        let fields = [("form", login_page.form()), ("login", "claude".to_owned()), ("password", PASSWORD.to_owned())];
+        let fields = [("form", login_page.form()), ("login", "claire".to_owned()), ("password", PASSWORD.to_owned())];
         let answer = crate::web::post(&victim, "/login", &fields).await;
         assert!(answer.status == 400 && answer.body.contains("This page was open too long."), "{}", answer.body);
         let answer = victim.post("/consent", &[("form", &consent_page.form()), ("action", "allow")]).await;
         assert!(answer.header("location").starts_with("/authorize?step="), "{} {}", answer.status, answer.header("location"));
         assert_eq!((name_of(&victim).await.as_deref(), victim.cookie("session")), (Some("dorothy"), sessions));
     }
-    assert_eq!(sessions_of(fixture, "claude").await.len(), 0, "the session that was planted ended with the victim's sign-in");
+    assert_eq!(sessions_of(fixture, "claire").await.len(), 0, "the session that was planted ended with the victim's sign-in");
 }
 
 /// Who signs in as somebody else without asking for an account beside the first ends the first.
