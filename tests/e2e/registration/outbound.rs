@@ -45,7 +45,7 @@ async fn urls_that_only_we_can_reach_are_refused() {
 /// OpenID Connect Registration 5: the sector's document must name every redirect URI.
 #[tokio::test]
 async fn a_sector_document_must_name_every_redirect_uri() {
-    let (fixture, judge) = open();
+    let (_turn, fixture, judge) = alone().await;
     let uris = json!(["https://a.example/cb", "https://b.example/cb"]);
     let app =
         |path: &str| web(&json!({ "redirect_uris": uris, "subject_type": "pairwise", "sector_identifier_uri": judge.at(path) }));
@@ -56,9 +56,7 @@ async fn a_sector_document_must_name_every_redirect_uri() {
     assert_eq!((heard.method.as_str(), heard.header("accept")), ("GET", "application/json"));
     assert_eq!((heard.header("authorization"), heard.header("cookie")), ("", ""));
 
-    // Other tests register clients here too, without sectors.
-    let kept = || fixture.d1("SELECT id FROM clients WHERE metadata LIKE '%/sector/%' ORDER BY id", &[]);
-    let before = kept().await;
+    let before = clients(fixture).await;
     let array = |size: usize| {
         let mut document: Vec<Value> = uris.as_array().unwrap().clone();
         document.push(format!("https://c.example/{}", "x".repeat(size)).into());
@@ -91,7 +89,7 @@ async fn a_sector_document_must_name_every_redirect_uri() {
         assert_eq!(judge.heard(&path).len(), 1, "{what}");
     }
     assert_eq!(judge.heard("/sector/target").len(), 0, "no redirect was followed");
-    assert_eq!(kept().await, before);
+    assert_eq!(clients(fixture).await, before);
     // As large as it may be.
     judge.answer("/sector/large", Reply::json(&array(60_000)).unannounced());
     registered(&fixture.a, &app("/sector/large")).await;
