@@ -34,12 +34,13 @@ impl From<Vec<String>> for Audience {
     }
 }
 
-/// Claims of an access token beside `iat` and `exp` (RFC 9068 2.2).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Claims of an access token beside `iat` and `exp` (RFC 9068 2.2). One that a client got for itself has no
+/// `auth_time`, `acr`, `amr` and `sid`: nobody signed in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccessClaims {
     /// Issuer.
     pub iss: String,
-    /// Subject.
+    /// Subject: a user, the client itself, or somebody of a trusted issuer.
     pub sub: String,
     /// Audience.
     pub aud: Audience,
@@ -47,16 +48,81 @@ pub struct AccessClaims {
     pub client_id: String,
     /// Granted scope.
     pub scope: Scope,
-    /// Unique id; sealed inside is the grant, which only we can read.
+    /// Unique id; sealed inside a user's is the grant, which only we can read.
     pub jti: String,
     /// When the user signed in, seconds.
-    pub auth_time: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
     /// Authentication context class.
-    pub acr: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
     /// Authentication methods (RFC 8176).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
     /// Session that the token belongs to: a device's own, never the approver's.
-    pub sid: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// What the subject is here (RFC 9068 2.2.3.1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Who acts for the subject (RFC 8693 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
+    /// Who may act for the subject (RFC 8693 4.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<Party>,
+    /// Claims that the operator gave the client.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// Names that no other claim of an access token may have.
+pub const RESERVED: [&str; 24] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "scope",
+    "auth_time",
+    "acr",
+    "amr",
+    "sid",
+    "roles",
+    "act",
+    "may_act",
+    "cnf",
+    "active",
+    "token_type",
+    "username",
+    "azp",
+    "nonce",
+    "events",
+    "token_introspection",
+];
+
+/// A party to a token exchange: its subject at its issuer, which is the token's own where it is not named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// Its issuer, if that is another than the token's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// Its subject there.
+    pub sub: String,
+}
+
+/// Who acts for the subject, and for whom they do (RFC 8693 4.1): the outermost is the one who acts now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Who.
+    #[serde(flatten)]
+    pub party: Party,
+    /// Who acted before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Actor>>,
 }
 
 /// Claims of an ID token beside `iat` and `exp` (OpenID Connect Core 2). No profile claims but those that the
@@ -80,8 +146,12 @@ pub struct IdClaims {
     pub amr: Vec<String>,
     /// Session.
     pub sid: String,
-    /// Left half of the access token's hash.
-    pub at_hash: String,
+    /// Left half of the access token's hash, where one was issued beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_hash: Option<String>,
+    /// Who acts for the subject (RFC 8693 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
     /// Claims about the user that were asked for one by one.
     #[serde(flatten)]
     pub requested: Map<String, Value>,

@@ -16,6 +16,15 @@ pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 pub const REFRESH_TOKEN: &str = "refresh_token";
 /// The authorization code grant's type (RFC 6749 4.1).
 pub const AUTHORIZATION_CODE: &str = "authorization_code";
+/// The client credentials grant's type (RFC 6749 4.4).
+pub const CLIENT_CREDENTIALS: &str = "client_credentials";
+/// Token exchange (RFC 8693 2.1).
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The JWT bearer grant's type (RFC 7523 2.1).
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// All grant types.
+pub const GRANT_TYPES: [&str; 6] =
+    [AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE, CLIENT_CREDENTIALS, TOKEN_EXCHANGE, JWT_BEARER];
 
 /// A client secret as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]

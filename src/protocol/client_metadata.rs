@@ -2,10 +2,12 @@
 //! when a client is made and parsed when it is read.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::client::{AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN};
+use super::claims::RESERVED;
+use super::client::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, Client, GRANT_TYPES, TOKEN_EXCHANGE};
 use super::jose::Alg;
+use super::jwe::{ContentEnc, KeyAlg};
 use super::redirect;
 use super::scope::Scope;
 use super::time::Seconds;
@@ -45,6 +47,30 @@ pub enum SubjectType {
     Public,
     /// One of its own, by sector.
     Pairwise,
+}
+
+/// What access tokens look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessTokenFormat {
+    /// A JWT (RFC 9068), which resource servers read themselves.
+    #[default]
+    Jwt,
+    /// Opaque to everybody: resource servers introspect it.
+    Opaque,
+}
+
+/// What a client may do by token exchange (RFC 8693) beside delegation, which the subject token's `may_act`
+/// allows, and narrowing its own tokens, which everybody may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExchangePolicy {
+    /// Whether it may take the place of the subject of a token that it was sent, without being named as actor.
+    pub impersonation: bool,
+    /// Whether it may ask for an ID token.
+    pub id_token: bool,
+    /// Whether it may ask for a refresh token, where the subject allowed offline access.
+    pub refresh_token: bool,
 }
 
 /// What a client is registered with. The member names are RFC 7591's and OpenID Connect's where they have one.
@@ -131,6 +157,12 @@ pub struct Metadata {
     /// Algorithm of its ID tokens and logout tokens; absent: RS256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<Alg>,
+    /// How the key of its encrypted ID tokens is agreed on; absent: they are signed only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_encrypted_response_alg: Option<KeyAlg>,
+    /// How they are encrypted; needed beside the former.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_encrypted_response_enc: Option<ContentEnc>,
     /// Algorithm of its userinfo answers; absent: plain JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub userinfo_signed_response_alg: Option<Alg>,
@@ -161,6 +193,30 @@ pub struct Metadata {
     /// Resources that it may reach (RFC 8707); the first is its default audience, none means the issuer.
     #[serde(default)]
     pub resources: Vec<String>,
+    /// Resources that it is the server of (RFC 9728): it may introspect tokens for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected_resources: Vec<String>,
+    /// Algorithm of its signed introspection answers (RFC 9701 6); absent: RS256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_signed_response_alg: Option<Alg>,
+    /// How the key of its encrypted introspection answers is agreed on; absent: they are signed only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_encrypted_response_alg: Option<KeyAlg>,
+    /// How they are encrypted; needed beside the former.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_encrypted_response_enc: Option<ContentEnc>,
+    /// What its access tokens look like, where their resource does not say.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub access_token_format: AccessTokenFormat,
+    /// Claims of the access tokens that it gets for itself, by the client credentials grant or a trust rule.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub access_token_claims: Map<String, Value>,
+    /// The client that may act for the subject of this one's access tokens (RFC 8693 4.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<String>,
+    /// What it may ask for by token exchange beside delegation.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub token_exchange: ExchangePolicy,
     /// Life of its access tokens in seconds; absent: the realm's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<Seconds>,
@@ -268,6 +324,8 @@ impl Metadata {
         "subject_type",
         "sector_identifier_uri",
         "id_token_signed_response_alg",
+        "id_token_encrypted_response_alg",
+        "id_token_encrypted_response_enc",
         "userinfo_signed_response_alg",
         "default_max_age",
         "require_auth_time",
@@ -278,6 +336,14 @@ impl Metadata {
         "software_id",
         "software_version",
         "resources",
+        "protected_resources",
+        "introspection_signed_response_alg",
+        "introspection_encrypted_response_alg",
+        "introspection_encrypted_response_enc",
+        "access_token_format",
+        "access_token_claims",
+        "may_act",
+        "token_exchange",
         "access_token_lifetime",
         "refresh_idle_lifetime",
         "refresh_absolute_lifetime",
@@ -332,7 +398,7 @@ impl Metadata {
 
     fn check_web(&self, check: &mut Check) {
         let uses_code = self.grant_types.iter().any(|grant_type| grant_type == AUTHORIZATION_CODE);
-        let is_known = |grant_type: &str| [AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN].contains(&grant_type);
+        let is_known = |grant_type: &str| GRANT_TYPES.contains(&grant_type);
         check.each(&self.grant_types, is_known, "grant_types", "not a grant type that is supported");
         check.that(!self.grant_types.is_empty(), "grant_types", "at least one");
         check.that(self.response_types.iter().all(|r| r == "code"), "response_types", "only code is supported");
@@ -369,6 +435,23 @@ impl Metadata {
         let has_keys = self.jwks.is_some() || self.jwks_uri.is_some();
         let by_key = self.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt;
         check.that(!by_key || has_keys, "jwks", "private_key_jwt needs jwks or jwks_uri");
+        for (alg, enc, [alg_member, enc_member]) in [
+            (
+                self.id_token_encrypted_response_alg,
+                self.id_token_encrypted_response_enc,
+                ["id_token_encrypted_response_alg", "id_token_encrypted_response_enc"],
+            ),
+            (
+                self.introspection_encrypted_response_alg,
+                self.introspection_encrypted_response_enc,
+                ["introspection_encrypted_response_alg", "introspection_encrypted_response_enc"],
+            ),
+        ] {
+            // The default of OpenID Connect Registration 2 and RFC 9701 6, A128CBC-HS256, is not supported.
+            check.that(alg.is_none() || enc.is_some(), enc_member, "must be A256GCM");
+            check.that(alg.is_some() || enc.is_none(), alg_member, "needed beside the enc");
+            check.that(alg.is_none() || has_keys, "jwks", "encryption needs jwks or jwks_uri");
+        }
         check.that(!self.require_signed_request_object || has_keys, "jwks", "signed request objects need jwks or jwks_uri");
         if let Some(jwks) = &self.jwks {
             let keys = jwks.get("keys").and_then(Value::as_array);
@@ -383,6 +466,22 @@ impl Metadata {
         let public = self.token_endpoint_auth_method == AuthMethod::None;
         check.that((1..=100).contains(&self.scope.iter().count()), "scope", "1 to 100");
         check.each(&self.resources, uri::is_resource, "resources", "must be absolute URIs without fragment");
+        check.each(&self.protected_resources, uri::is_resource, "protected_resources", "must be absolute URIs without fragment");
+        check.that(!public || self.protected_resources.is_empty(), "protected_resources", "a public client cannot introspect");
+        // RFC 6749 4.4: only a client that authenticates is somebody.
+        let for_itself = self.grant_types.iter().any(|grant_type| grant_type == CLIENT_CREDENTIALS);
+        check.that(!public || !for_itself, "grant_types", "client_credentials needs a client that authenticates");
+        let taken = self.access_token_claims.keys().find(|name| RESERVED.contains(&name.as_str()));
+        check.that(taken.is_none(), "access_token_claims", "none that an access token has anyway");
+        let bytes = serde_json::to_string(&self.access_token_claims).map_or(0, |text| text.len());
+        check.that(bytes <= 2000, "access_token_claims", "at most 2000 bytes of JSON");
+        check.that(self.may_act.as_deref().is_none_or(Client::is_id), "may_act", "must be a client_id");
+        let exchanges = self.grant_types.iter().any(|grant_type| grant_type == TOKEN_EXCHANGE);
+        check.that(
+            exchanges || self.token_exchange == ExchangePolicy::default(),
+            "token_exchange",
+            "needs the grant type token-exchange",
+        );
         let in_range = |value: Seconds, least: u32, most: u32| (least..=most).contains(&value.0);
         let years = 5 * 365 * 86_400;
         let life = self.access_token_lifetime;

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::client::{AUTHORIZATION_CODE, DEVICE_CODE, Origin};
+use super::client::{AUTHORIZATION_CODE, DEVICE_CODE, Origin, REFRESH_TOKEN};
 use super::client_metadata::{AuthMethod, Metadata};
 use super::config::{Config, STANDARD_SCOPES};
 use super::error::{Code, OAuthError};
@@ -16,11 +16,19 @@ use super::time::Seconds;
 use super::uri;
 
 /// Members that only the operator sets. From anybody else they are like unknown ones: left out (RFC 7591 2).
-const OPERATORS: [&str; 9] = [
+const OPERATORS: [&str; 17] = [
     "publisher",
     "required_scope",
     "skip_consent",
     "resources",
+    "protected_resources",
+    "introspection_signed_response_alg",
+    "introspection_encrypted_response_alg",
+    "introspection_encrypted_response_enc",
+    "access_token_format",
+    "access_token_claims",
+    "may_act",
+    "token_exchange",
     "access_token_lifetime",
     "refresh_idle_lifetime",
     "refresh_absolute_lifetime",
@@ -64,6 +72,14 @@ impl Description {
         };
         if let Some(fault) = metadata.check().first() {
             return Err(invalid(fault.member, fault.rule));
+        }
+        // Who registers itself acts for users, never for itself or for whom an outside token names.
+        if !metadata
+            .grant_types
+            .iter()
+            .all(|grant_type| [AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE].contains(&grant_type.as_str()))
+        {
+            return Err(invalid("grant_types", "only a client that the operator made may have this one"));
         }
         check_outbound(&metadata, config)?;
         // RFC 7591 2: what is registered may be less than was asked for, and the answer tells.

@@ -53,10 +53,14 @@ impl Issue {
             client_id: client.id.clone(),
             scope: self.scope.clone(),
             jti: sealer.seal(&id, &mut Platform),
-            auth_time: grant.auth_time.seconds(),
-            acr: grant.acr.clone(),
+            auth_time: Some(grant.auth_time.seconds()),
+            acr: Some(grant.acr.clone()),
             amr: grant.amr.clone(),
-            sid: sid.clone(),
+            sid: Some(sid.clone()),
+            roles: Vec::new(),
+            act: None,
+            may_act: None,
+            more: Map::new(),
         };
         let access_token = self.signers.access.sign(ctx, Typ::AccessToken, lifetime, access).await?;
         let id_token = if self.scope.contains("openid") {
@@ -69,7 +73,8 @@ impl Issue {
                 acr: grant.acr.clone(),
                 amr: grant.amr.clone(),
                 sid,
-                at_hash: at_hash(&access_token, self.signers.id.alg()),
+                at_hash: Some(at_hash(&access_token, self.signers.id.alg())),
+                act: None,
                 requested: requested(grant)?,
             };
             Some(self.signers.id.sign(ctx, Typ::IdToken, lifetime, claims).await?)
