@@ -15,7 +15,7 @@ const LONGEST_SUB: usize = 1024;
 /// Longest `jti`, in bytes.
 const LONGEST_JTI: usize = 256;
 /// Longest chain of actors (RFC 8693 4.1).
-const MOST_ACTORS: usize = 8;
+const MOST_ACTORS: usize = 5;
 
 /// Why a rule does not match although the token is what it wants.
 pub const OTHER_CLIENT: &str = "it is for other clients";
@@ -158,7 +158,7 @@ impl Condition<'_> {
     pub(super) fn found(&self, token: &Token<'_>) -> Option<Value> {
         let claims = token.claims;
         match self {
-            Self::Enabled(_) => None,
+            Self::Enabled(_) | Self::Client(_, Asking::Nobody) => None,
             Self::Typ(_) => Some(json!(token.typ)),
             Self::Alg(_) => Some(json!(token.alg)),
             Self::Dates(_) => {
@@ -169,7 +169,6 @@ impl Condition<'_> {
                     .collect();
                 Some(dates.into())
             }
-            Self::Client(_, Asking::Nobody) => None,
             Self::Client(_, Asking::Named(client) | Asking::Authenticated(client)) => Some(json!(client)),
             _ => lookup(claims, self.about()).cloned(),
         }

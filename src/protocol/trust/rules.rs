@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Settings, glob, is_claim_name};
+use crate::protocol::claims::is_role;
 use crate::protocol::client::Client;
 use crate::protocol::config::STANDARD_SCOPES;
 use crate::protocol::scope::Scope;
@@ -202,10 +203,9 @@ impl Roles {
     }
 
     fn is_good(&self) -> bool {
-        let is_role = |role: &String| (1..=100).contains(&role.len()) && !role.chars().any(char::is_control);
         is_claim_name(&self.claim)
             && (1..=100).contains(&self.map.len())
-            && self.map.iter().all(|(theirs, ours)| is_role(theirs) && is_role(ours))
+            && self.map.iter().all(|(theirs, ours)| (1..=LONGEST_TEXT).contains(&theirs.len()) && is_role(ours))
     }
 }
 
@@ -282,7 +282,10 @@ impl Yields {
             !self.scope.iter().any(|scope| STANDARD_SCOPES.contains(&scope)),
             "yields: scope: none of the scopes of OpenID Connect",
         );
-        that(self.roles.as_ref().is_none_or(Roles::is_good), "yields: roles: a claim, and 1 to 100 roles of at most 100 bytes");
+        that(
+            self.roles.as_ref().is_none_or(Roles::is_good),
+            "yields: roles: a claim, and 1 to 100 roles; ours of 1 to 64 printable characters",
+        );
         that(self.lifetime.is_none_or(|life| (5..=3600).contains(&life.0)), "yields: lifetime: 5 to 3600 seconds");
         faults
     }
