@@ -220,3 +220,6 @@ pub const fn unacceptable(detail: &'static str) -> OAuthError {
 const fn unsupported(name: &'static str) -> OAuthError {
     OAuthError::new(Code::InvalidRequest, "a token type is not supported").because(name)
 }
+
+#[cfg(test)]
+mod tests;
