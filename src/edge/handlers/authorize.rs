@@ -2,9 +2,9 @@
 
 use crate::edge::crypto;
 use crate::edge::ctx::{Ctx, Platform};
-use crate::edge::failure::{Failure, Fault};
+use crate::edge::failure::Failure;
 use crate::edge::handlers::answer::{self, Granted};
-use crate::edge::handlers::browser::{Browser, is_fresh};
+use crate::edge::handlers::browser::{Browser, is_fresh, opened};
 use crate::edge::handlers::{clients, request_object};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
@@ -19,7 +19,6 @@ use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::ids::UserId;
 use crate::protocol::jose::Typ;
-use crate::protocol::seal::OpenError;
 use crate::protocol::session::{self, SessionKey};
 use crate::protocol::steps::{Asked, AuthorizeStep, PushedId};
 use crate::protocol::time::Seconds;
@@ -65,10 +64,8 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
 
 /// The step of this browser. What is another's, or old, counts as the link that it once was.
 pub fn step_of(ctx: &Ctx, browser: &Browser, text: &str) -> Result<Asked, Failure> {
-    let step: AuthorizeStep = ctx.config.sealer().open(text).map_err(|error| match error {
-        OpenError::NewerKey => Failure::from(Fault::Unavailable("authorize step: sealed by a newer root secret".to_owned())),
-        OpenError::Bogus => OAuthError::new(Code::InvalidRequest, "the step is not valid").into(),
-    })?;
+    let step: Option<AuthorizeStep> = opened(ctx, text)?;
+    let step = step.ok_or(OAuthError::new(Code::InvalidRequest, "the step is not valid"))?;
     let is_ours = step.browser.as_ref() == Some(&browser.hash) && is_fresh(ctx, step.made_at);
     Ok(if is_ours { step.asked } else { step.asked.anew(ctx.now) })
 }

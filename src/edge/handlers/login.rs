@@ -12,7 +12,6 @@ use crate::edge::log::Line;
 use crate::edge::store::{Db, Shards, sessions, users};
 use crate::pages::{self, LoginError, Purpose};
 use crate::protocol::cookie::Cookie;
-
 use crate::protocol::form::Form;
 use crate::protocol::ids::{OwnedId, UserId, random};
 use crate::protocol::password::PasswordHash;

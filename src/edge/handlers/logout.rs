@@ -5,7 +5,7 @@ use crate::edge::crypto;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::answer::may_lead_to;
-use crate::edge::handlers::browser::{Browser, client_on_page, from_our_own_page, is_fresh, sealed_form};
+use crate::edge::handlers::browser::{Browser, client_on_page, from_our_own_page, is_fresh, opened, sealed_form};
 use crate::edge::handlers::session_end;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
@@ -19,7 +19,6 @@ use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::jose::Typ;
 use crate::protocol::logout::{Hint, LogoutAsked, LogoutRequest, LogoutStep};
-use crate::protocol::seal::OpenError;
 use crate::protocol::session::{LogoutForm, SessionKey};
 use crate::protocol::uri;
 
@@ -141,14 +140,9 @@ impl Asked {
 
     /// Of a step. One that is old, or none of ours, asks for nothing but the page.
     async fn of_step(ctx: &Ctx, step: &str) -> Result<Self, Failure> {
-        let step: LogoutStep = match ctx.config.sealer().open(step) {
-            Ok(step) => step,
-            Err(OpenError::NewerKey) => {
-                return Err(Fault::Unavailable("logout step: sealed by a newer root secret".to_owned()).into());
-            }
-            Err(OpenError::Bogus) => return Ok(Self { asked: LogoutAsked::default(), client: None }),
-        };
-        Self::again(ctx, if is_fresh(ctx, step.made_at) { step.asked } else { LogoutAsked::default() }).await
+        let step: Option<LogoutStep> = opened(ctx, step)?;
+        let step = step.filter(|step| is_fresh(ctx, step.made_at));
+        Self::again(ctx, step.map(|step| step.asked).unwrap_or_default()).await
     }
 
     /// Of what was decided before: only the client is read again.
