@@ -38,7 +38,6 @@ pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<W
             id: account.session.user.as_str(),
             name: &account.name,
             detail: account.detail.as_deref(),
-            signed_out: false,
         })
         .collect();
     let model = pages::Accounts { form: &form, client: client_on_page(&client), accounts: &accounts };
