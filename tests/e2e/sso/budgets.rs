@@ -132,7 +132,7 @@ async fn sign_ins_stay_within_their_budgets() {
     let changes = [("id_token_hint", hint.as_str()), ("prompt", "none")];
     assert_eq!(returning(fixture, &person, &app, &changes, [1, 2]).await.1, 1);
     // By a pushed request: it is read once and deleted, which is two trips more and a row.
-    let parameters = app.parameters(&[("client_id", "")]);
+    let parameters = app.parameters(&[("client_id", ""), changes[0], changes[1]]);
     let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let pushed = app.api.post("/par", &parameters).await;
     let changes = [("request_uri", &*pushed.member("request_uri"))];
