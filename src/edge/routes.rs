@@ -217,7 +217,7 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Jwks => metadata::jwks(ctx, request).await,
         Route::Health => metadata::health(ctx).await,
         Route::Style => Ok(style::style(ctx, request)),
-        Route::FormPostScript => Ok(answer::form_post_script(request)),
+        Route::FormPostScript => Ok(answer::form_post_script()),
         Route::Authorize if is_post => authorize::submit(ctx, request, line).await,
         Route::Authorize => authorize::show(ctx, request, line).await,
         Route::Consent if is_post => consent::submit(ctx, request, line).await,
