@@ -6,6 +6,7 @@ use super::claims::user_claims;
 use super::client::{AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN};
 use super::config::Config;
 use super::jose::Alg;
+use super::jwe::{ContentEnc, KeyAlg};
 use super::session::ACR_PASSWORD;
 
 /// Languages of the pages (BCP 47).
@@ -41,6 +42,8 @@ pub fn metadata(config: &Config) -> Value {
         "scopes_supported": config.scopes.names().filter(|name| !name.starts_with("latchkey:")).collect::<Vec<_>>(),
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": algs,
+        "id_token_encryption_alg_values_supported": KeyAlg::ALL,
+        "id_token_encryption_enc_values_supported": ContentEnc::ALL,
         "userinfo_signing_alg_values_supported": algs,
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algs,
