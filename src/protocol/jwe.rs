@@ -150,9 +150,9 @@ pub fn compact(header: &str, encrypted_key: &[u8], iv: &[u8], ciphertext: &[u8],
 /// The key of `bits` bits that both sides derive from a shared secret `z` (RFC 7518 4.6.2): Concat KDF with
 /// SHA-256. `algorithm` is what the key is for: with ECDH-ES the `enc`. `apu` and `apv` are about the two parties,
 /// decoded.
-pub fn concat_kdf(z: &Secret<Vec<u8>>, algorithm: &str, apu: &[u8], apv: &[u8], bits: u32) -> Secret<Vec<u8>> {
-    let bytes = bits.div_ceil(8) as usize;
-    let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
+pub fn concat_kdf(z: &Secret<Vec<u8>>, algorithm: &str, apu: &[u8], apv: &[u8], bits: usize) -> Secret<Vec<u8>> {
+    let bytes = bits.div_ceil(8);
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes();
     let mut key = Vec::with_capacity(bytes.next_multiple_of(32));
     let mut round = 1_u32;
     while key.len() < bytes {
@@ -160,10 +160,10 @@ pub fn concat_kdf(z: &Secret<Vec<u8>>, algorithm: &str, apu: &[u8], apv: &[u8], 
         hash.update(round.to_be_bytes());
         hash.update(z.expose());
         for part in [algorithm.as_bytes(), apu, apv] {
-            hash.update(length(part));
+            hash.update(number(part.len()));
             hash.update(part);
         }
-        hash.update(bits.to_be_bytes());
+        hash.update(number(bits));
         key.extend_from_slice(&hash.finalize());
         round += 1;
     }
