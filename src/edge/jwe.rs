@@ -36,7 +36,7 @@ impl Encrypter {
                 return Ok(Self { alg, enc, kid: key.kid, key: imported });
             }
         }
-        Err(OAuthError::new(Code::InvalidRequest, "the client has no key to encrypt to").into())
+        Err(OAuthError::new(Code::InvalidRequest, "the client has no key to encrypt to").because("none of its keys fits").into())
     }
 
     /// Encrypts a JWT. `iss` is its issuer, where that is told outside too (RFC 7519 5.3).
