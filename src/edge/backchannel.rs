@@ -31,11 +31,10 @@ async fn logout_token(ctx: &Ctx, delivery: &Delivery) -> Result<String, Failure>
     let signer = crypto::Signer::of(ctx, delivery.alg).await?;
     let jti = base64url(&random::<16>(&mut Platform));
     let claims = LogoutClaims::new(&ctx.config.issuer, delivery, &jti);
-    let signed = signer.sign(ctx, Typ::LogoutToken, TOKEN_LIFETIME, claims).await?;
-    let Some(recipient) = &delivery.recipient else {
-        return Ok(signed);
-    };
-    let encrypter = Encrypter::ready(ctx, recipient).await?;
-    // Its issuer is told outside too, so that whoever has several knows whose it is (2.4).
-    Ok(encrypter.encrypt(&signed, Some(&ctx.config.issuer)).await?)
+    let jwt = signer.sign(ctx, Typ::LogoutToken, TOKEN_LIFETIME, claims).await?;
+    match Encrypter::wanted(ctx, delivery.recipient.as_ref()).await? {
+        // Its issuer is told outside too, so that whoever has several knows whose it is (2.4).
+        Some(encrypter) => Ok(encrypter.encrypt(&jwt, Some(&ctx.config.issuer)).await?),
+        None => Ok(jwt),
+    }
 }

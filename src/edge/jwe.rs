@@ -28,7 +28,7 @@ pub struct Encrypter {
 impl Encrypter {
     /// With the first key of the recipient that fits and can be imported. Keys that cannot be had now mean "try
     /// again"; that there is none is the client's fault.
-    pub async fn ready(ctx: &Ctx, recipient: &Recipient) -> Result<Self, Failure> {
+    async fn ready(ctx: &Ctx, recipient: &Recipient) -> Result<Self, Failure> {
         let Recipient { alg, enc, .. } = *recipient;
         for key in client_keys::encryption_keys(ctx, recipient).await? {
             // One that cannot be imported, such as a point beside the curve, is no key.
@@ -37,6 +37,14 @@ impl Encrypter {
             }
         }
         Err(OAuthError::new(Code::InvalidRequest, "the client has no key to encrypt to").because("none of its keys fits").into())
+    }
+
+    /// The same for what may have no recipient, because it is signed only.
+    pub async fn wanted(ctx: &Ctx, recipient: Option<&Recipient>) -> Result<Option<Self>, Failure> {
+        match recipient {
+            Some(recipient) => Self::ready(ctx, recipient).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Encrypts a JWT. `iss` is its issuer, where that is told outside too (RFC 7519 5.3).

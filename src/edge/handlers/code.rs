@@ -12,10 +12,11 @@ use crate::protocol::client::{AUTHORIZATION_CODE, Client};
 use crate::protocol::code::AuthorizationCode;
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
+use crate::protocol::resource::Target;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::{Secret, base64url};
 use crate::protocol::time::{Seconds, Timestamp};
-use crate::protocol::token::{audience, check_grant_type};
+use crate::protocol::token::{check_grant_type, target};
 
 /// What comes with a code.
 pub struct Redeemed<'a> {
@@ -84,8 +85,8 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
         return Err(OAuthError::invalid_grant(why.word()).into());
     }
     let generation = (code.origin() == Origin::Grant).then_some(0);
-    let Decision { scope, audience, signers } = decision;
-    Ok(Issue { grant, client, scope, audience, generation, nonce: code.nonce, signers })
+    let Decision { scope, target, signers } = decision;
+    Ok(Issue { grant, client, scope, target, generation, nonce: code.nonce, signers })
 }
 
 async fn replayed(ctx: &Ctx, code: &AuthorizationCode) -> Result<(), Failure> {
@@ -95,7 +96,7 @@ async fn replayed(ctx: &Ctx, code: &AuthorizationCode) -> Result<(), Failure> {
 /// What is decided before the row is written.
 struct Decision {
     scope: Scope,
-    audience: Vec<String>,
+    target: Target,
     signers: Signers,
 }
 
@@ -105,12 +106,12 @@ async fn decided(ctx: &Ctx, client: &Client, code: &AuthorizationCode, redeemed:
     if redeemed.redirect_uri.is_some_and(|uri| !client.has_redirect_uri(uri)) {
         return Err(OAuthError::invalid_grant("the redirect_uri is not registered any more").into());
     }
-    let audience = audience(&code.resources, redeemed.resources, client, &ctx.config)?;
+    let target = target(&code.resources, redeemed.resources, client, &ctx.config)?;
     let scope = granted(&code.scope, &client.allowed_scope(&ctx.config, AUTHORIZATION_CODE));
     if scope.is_empty() {
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed").into());
     }
-    Ok(Decision { scope, audience, signers: signers(ctx, client).await? })
+    Ok(Decision { scope, target, signers: signers(ctx, client).await? })
 }
 
 fn redemption<'a>(

@@ -11,10 +11,11 @@ use crate::edge::store::grants::{self, NewGrant, Outcome};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
 use crate::protocol::device::{Answer, Approval, DeviceCode, Message, collectable};
 use crate::protocol::error::{Code, OAuthError};
+use crate::protocol::resource::Target;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::{Secret, SecretHash};
 use crate::protocol::time::Seconds;
-use crate::protocol::token::{audience, check_grant_type};
+use crate::protocol::token::{check_grant_type, target};
 
 /// A poll.
 ///
@@ -94,14 +95,14 @@ pub async fn redeem(
     }
     let scope = granted(&grant.granted_scope, &decision.scope);
     let generation = client.may_use(REFRESH_TOKEN).then_some(0);
-    let Decision { audience, signers, .. } = decision;
-    Ok(Issue { grant, client, scope, audience, generation, nonce: None, signers })
+    let Decision { target, signers, .. } = decision;
+    Ok(Issue { grant, client, scope, target, generation, nonce: None, signers })
 }
 
 /// What is decided before the row is written.
 struct Decision {
     scope: Scope,
-    audience: Vec<String>,
+    target: Target,
     signers: Signers,
 }
 
@@ -115,12 +116,12 @@ async fn decided(
     asked: &[String],
 ) -> Result<Decision, Failure> {
     check_grant_type(client, DEVICE_CODE)?;
-    let audience = audience(approved, asked, client, &ctx.config)?;
+    let target = target(approved, asked, client, &ctx.config)?;
     let scope = granted(&approval.scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
     if scope.is_empty() {
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed").into());
     }
-    Ok(Decision { scope, audience, signers: signers(ctx, client).await? })
+    Ok(Decision { scope, target, signers: signers(ctx, client).await? })
 }
 
 /// A grant about to be inserted.

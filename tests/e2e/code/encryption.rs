@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use latchkey::protocol::client::TOKEN_EXCHANGE;
 use latchkey::protocol::secret::{base64url, from_base64url};
 use openidconnect::JsonWebKey as _;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use super::{OFFLINE, alg_of, assert_refused, jwks, key_of, p256, public, rows, r
 use crate::harness::{Fixture, Setup, node};
 use crate::judge::{Judge, Reply};
 use crate::support::{Answer, Api, Person, claims, client, header, sleep};
-use crate::web::App;
+use crate::web::{App, secret};
 
 /// Somebody else's library.
 fn jose(order: &Value) -> Value {
@@ -103,7 +104,16 @@ fn fixture() -> (&'static Fixture, &'static Judge) {
             trusted("unnamed", &wants("ECDH-ES", &json!({ "jwks": set(&[&beside_the_curve, &unnamed]) }))),
             trusted("keyless", &wants("ECDH-ES", &json!({ "jwks": set(&[&for_signing, rsa_key, &beside_the_curve]) }))),
             trusted("changing", &json!({ "jwks": both })),
+            client("changing-device", &[json!({ "jwks": both })]),
             client("device", &[device]),
+            trusted("reader", &json!({ "resources": ["https://api.example"] })),
+            trusted("guard", &json!({
+                "protected_resources": ["https://api.example"], "jwks": both,
+                "introspection_encrypted_response_alg": "ECDH-ES", "introspection_encrypted_response_enc": "A256GCM",
+            })),
+            trusted("swapping", &wants("ECDH-ES", &json!({
+                "jwks": both, "grant_types": ["authorization_code", TOKEN_EXCHANGE], "token_exchange": { "id_token": true },
+            }))),
             trusted(
                 "hearing",
                 &wants("RSA-OAEP-256", &json!({ "jwks_uri": at("hearing"), "backchannel_logout_uri": judge.at("/hearing") })),
@@ -333,14 +343,74 @@ async fn a_client_that_changes_its_mind_gets_no_plain_token_any_more() {
     let plain = app.tokens(&person, &OFFLINE).await;
     assert_eq!(plain.member("id_token").split('.').count(), 3);
     let codes = [app.code(&person, &[]).await, app.code(&person, &OFFLINE).await];
+    let device = Api::public(&fixture.a, "changing-device");
+    assert_eq!(device.signed_in(&person).await.member("id_token").split('.').count(), 3);
+    let sign_in = device.start().await;
+    person.approve(&sign_in.user_code).await;
     let sql = "UPDATE clients SET metadata = json_set(metadata, '$.id_token_encrypted_response_alg', 'ECDH-ES', \
-               '$.id_token_encrypted_response_enc', 'A256GCM'), version = version + 1 WHERE id = 'changing' RETURNING id";
-    assert_eq!(fixture.d1(sql, &[]).await.len(), 1);
+               '$.id_token_encrypted_response_enc', 'A256GCM'), version = version + 1 \
+               WHERE id LIKE 'changing%' RETURNING id";
+    assert_eq!(fixture.d1(sql, &[]).await.len(), 2);
     let renewed = app.api.refresh(&plain.member("refresh_token")).await;
     opened(fixture, &keys().ec, &renewed.member("id_token")).await;
     for code in &codes {
         opened(fixture, &keys().ec, &app.redeem(code).await.member("id_token")).await;
     }
+    opened(fixture, &keys().ec, &device.poll(&sign_in).await.member("id_token")).await;
+}
+
+/// RFC 8693: an ID token that was swapped for is one like any other.
+#[tokio::test]
+async fn an_id_token_by_exchange_is_encrypted_too() {
+    let (fixture, _) = fixture();
+    let app = App::web(&fixture.a, "swapping");
+    let tokens = app.tokens(&Person::ada(&fixture.a).await, &[]).await;
+    let subject = tokens.member("access_token");
+    let swap = async |requested: &str| {
+        let parameters = [
+            ("grant_type", TOKEN_EXCHANGE),
+            ("subject_token", &subject),
+            ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            ("requested_token_type", requested),
+        ];
+        app.api.post("/token", &parameters).await
+    };
+    let swapped = swap("urn:ietf:params:oauth:token-type:id_token").await;
+    assert_eq!(swapped.status, 200, "{}", swapped.body);
+    let (_, said) = opened(fixture, &keys().ec, &swapped.member("access_token")).await;
+    assert_eq!((&said["sub"], &said["aud"]), (&claims(&subject)["sub"], &json!("swapping")));
+    // Without a key there is none; an access token needs none.
+    put_jwks(fixture, "swapping", &set(&[&public(&p256("sig"))])).await;
+    assert_keyless(&swap("urn:ietf:params:oauth:token-type:id_token").await);
+    assert_eq!(swap("urn:ietf:params:oauth:token-type:access_token").await.status, 200);
+}
+
+/// RFC 9701 5: what a resource server is told about a token, for its eyes alone.
+#[tokio::test]
+async fn introspection_answers_are_encrypted_to_who_wants_it() {
+    let (fixture, _) = fixture();
+    let tokens = App::web(&fixture.a, "reader").tokens(&Person::ada(&fixture.a).await, &[]).await;
+    let (access_token, guard) = (tokens.member("access_token"), App::web(&fixture.a, "guard").api);
+    let ask = async |token: &str| {
+        let request = guard.request("POST", "/introspect").basic_auth("guard", Some(secret("guard")));
+        Api::send(request.header("accept", "application/token-introspection+jwt").form(&[("token", token)])).await
+    };
+    for (token, is_active) in [(access_token.as_str(), true), ("none of ours", false)] {
+        let answer = ask(token).await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, "application/token-introspection+jwt"),
+            "{}",
+            answer.body
+        );
+        let (jwt, said) = opened(fixture, &keys().ec, &answer.body).await;
+        assert_eq!(header(&jwt)["typ"], "token-introspection+jwt");
+        assert_eq!((&said["aud"], &said["token_introspection"]["active"]), (&json!("guard"), &json!(is_active)));
+        let told = said["token_introspection"].get("sub");
+        assert_eq!(told, is_active.then(|| claims(&access_token)["sub"].clone()).as_ref());
+    }
+    put_jwks(fixture, "guard", &set(&[&public(&p256("sig"))])).await;
+    assert_keyless(&ask(&access_token).await);
 }
 
 /// RFC 7591: a client that registers itself may ask for it, and is refused what is not here.
@@ -416,11 +486,13 @@ async fn logout_tokens_are_encrypted_where_id_tokens_are() {
     assert_eq!((&told["iss"], told.get("nonce")), (&json!(fixture.a), None));
 }
 
-/// Discovery 3.
+/// OpenID Connect Discovery 3, RFC 9701 7.
 #[tokio::test]
 async fn the_metadata_tells() {
     let (fixture, _) = fixture();
     let metadata = Api::public(&fixture.a, "").get("/.well-known/openid-configuration").await.json();
-    assert_eq!(metadata["id_token_encryption_alg_values_supported"], json!(["ECDH-ES", "RSA-OAEP-256"]));
-    assert_eq!(metadata["id_token_encryption_enc_values_supported"], json!(["A256GCM"]));
+    for kind in ["id_token", "introspection"] {
+        assert_eq!(metadata[format!("{kind}_encryption_alg_values_supported")], json!(["ECDH-ES", "RSA-OAEP-256"]));
+        assert_eq!(metadata[format!("{kind}_encryption_enc_values_supported")], json!(["A256GCM"]));
+    }
 }
