@@ -39,7 +39,7 @@ pub async fn token(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
         }
         TokenRequest::JwtBearer { assertion, scope, resources } => {
             limit_services(ctx, caller.as_ref()).await?;
-            exchange::jwt_bearer(ctx, caller.as_ref(), &assertion, scope.as_ref(), &resources, line)?
+            exchange::jwt_bearer(ctx, caller.as_ref(), &assertion, scope.as_ref(), &resources, line).await?
         }
         TokenRequest::AuthorizationCode { code, redirect_uri, verifier, resources } => {
             let (caller, client) = authenticated(ctx, caller, AUTHORIZATION_CODE).await?;
@@ -75,8 +75,10 @@ async fn authenticated(
 }
 
 /// A cheap first filter for what machines ask, by client and network: a stranger who names somebody else's
-/// client uses up nothing of it elsewhere.
+/// client uses up nothing of it elsewhere. Who shows no proof could name one client after the other, so these
+/// are all one.
 async fn limit_services(ctx: &Ctx, caller: Option<&ClientRequest>) -> Result<(), Failure> {
-    let id = caller.map_or("", |caller| caller.credentials.client_id.as_str());
+    let credentials = caller.map(|caller| &caller.credentials).filter(|credentials| !credentials.is_bare());
+    let id = credentials.map_or("", |credentials| credentials.client_id.as_str());
     limit(ctx, "LIMIT_TOKEN", format!("{id} {}", ctx.network)).await
 }

@@ -391,12 +391,12 @@ async fn introspection_answers_are_encrypted_to_who_wants_it() {
     let (fixture, _) = fixture();
     let tokens = App::web(&fixture.a, "reader").tokens(&Person::ada(&fixture.a).await, &[]).await;
     let (access_token, guard) = (tokens.member("access_token"), App::web(&fixture.a, "guard").api);
-    let ask = async |token: &str| {
-        let request = guard.request("POST", "/introspect").basic_auth("guard", Some(secret("guard")));
+    let ask = async |base: &str, token: &str| {
+        let request = guard.at(base).request("POST", "/introspect").basic_auth("guard", Some(secret("guard")));
         Api::send(request.header("accept", "application/token-introspection+jwt").form(&[("token", token)])).await
     };
     for (token, is_active) in [(access_token.as_str(), true), ("none of ours", false)] {
-        let answer = ask(token).await;
+        let answer = ask(&fixture.a, token).await;
         assert_eq!(
             (answer.status, answer.header("content-type")),
             (200, "application/token-introspection+jwt"),
@@ -410,7 +410,7 @@ async fn introspection_answers_are_encrypted_to_who_wants_it() {
         assert_eq!(told, is_active.then(|| claims(&access_token)["sub"].clone()).as_ref());
     }
     put_jwks(fixture, "guard", &set(&[&public(&p256("sig"))])).await;
-    assert_keyless(&ask(&access_token).await);
+    assert_keyless(&ask(&fixture.b, &access_token).await);
 }
 
 /// RFC 7591: a client that registers itself may ask for it, and is refused what is not here.
