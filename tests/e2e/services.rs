@@ -21,7 +21,7 @@ use latchkey::protocol::seal::Sealer;
 use serde_json::{Value, json};
 
 use crate::code::{Random, now, p256, public, rsa, signed, with_sealer};
-use crate::harness::{Fixture, Setup, Worker};
+use crate::harness::{Fixture, Setup};
 use crate::support::{self, Answer, Api, DEVICE_CODE, Person};
 use crate::web::{App, secret, web_client};
 
@@ -153,7 +153,7 @@ fn seeded() -> Vec<Value> {
         gateway("closed-gateway", &[API], &json!({})),
         app("clinic", json!({})),
         app("clinic-dark", opaque.clone()),
-        app("closing", json!({})),
+        app("clinic-mixed", json!({})),
         lamp("lamp", &json!({})),
         lamp("lamp-dark", &opaque),
         lamp("lamp-two", &json!({ "resources": RESOURCES })),
@@ -335,6 +335,3 @@ async fn rows_of(fixture: &Fixture, client: &str) -> usize {
     }
     rows
 }
-
-/// Both Workers' names, to say which one.
-const WORKERS: [Worker; 2] = [Worker::A, Worker::B];

@@ -26,6 +26,7 @@ async fn a_signed_answer_is_about_the_token_and_for_one_server() {
     let fixture = fixture();
     let token = own(&fixture.a, "claiming", &[]).await;
     let dark = own(&fixture.a, "claiming-dark", &[]).await;
+    jwks(&fixture.a).await;
     for (id, alg) in
         [("gateway".to_owned(), "RS256")].into_iter().chain(["ES256", "PS256", "EdDSA"].map(|alg| (by_alg(alg), alg)))
     {

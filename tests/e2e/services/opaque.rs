@@ -120,7 +120,7 @@ async fn every_grant_issues_them_at_the_price_of_a_jwt() {
 async fn a_refresh_follows_the_resource_that_it_asks_for() {
     let fixture = fixture();
     let mary = person(&fixture.a, "mary").await;
-    let app = App::web(&fixture.a, "clinic");
+    let app = App::web(&fixture.a, "clinic-mixed");
     let mut parameters = app.parameters(&[("scope", "openid offline_access"), ("prompt", "consent")]);
     parameters.extend([API, PHANTOM, RSA].map(|resource| ("resource".to_owned(), resource.to_owned())));
     let back = crate::web::follow(&mary, mary.get(&format!("/authorize?{}", crate::web::query(&parameters))).await).await;
@@ -135,7 +135,7 @@ async fn a_refresh_follows_the_resource_that_it_asks_for() {
         let fields = [&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)], resource].concat();
         app.api.post("/token", &fields).await
     };
-    let rows = async || fixture.d1("SELECT * FROM grants WHERE client_id = 'clinic' ORDER BY id", &[]).await;
+    let rows = async || fixture.d1("SELECT * FROM grants WHERE client_id = 'clinic-mixed' ORDER BY id", &[]).await;
     for (resource, opaque, alg) in [(API, false, "ES256"), (RSA, false, "RS256"), (PHANTOM, true, "")] {
         let before = rows().await;
         assert_refused(&asked(&refresh_token, &[]).await, "invalid_target");
