@@ -317,7 +317,7 @@ pub fn assertion(issuer: &str, client: &str, changes: &Value) -> String {
 }
 
 /// Parameters of a request.
-type Parameters<'a> = &'a [(&'a str, &'a str)];
+pub type Parameters<'a> = &'a [(&'a str, &'a str)];
 
 /// What goes beside an assertion.
 pub const ASSERTION_TYPE: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");

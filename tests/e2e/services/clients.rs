@@ -1,10 +1,11 @@
 //! What a warm service costs, and when a client that was disabled stops: the copy of it in an isolate's memory
 //! may say yes for `CLIENT_CACHE`, never no.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::{
     API, PHANTOM, PHANTOM_RSA, RSA, api, ask, assert_error, assert_inactive, cost, fixture, introspect, introspect_as, own,
