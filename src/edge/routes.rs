@@ -308,7 +308,8 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
     let scope = if route == Route::TrustExplain { trust_explain::SCOPE } else { "openid" };
     match error.code {
         Code::MethodNotAllowed => response = response.header("allow", route.methods().join(", ")),
-        Code::InvalidClient if request.header("authorization").is_some() => {
+        // RFC 6749 5.2; RFC 7662 2.3 wants it however a resource server authenticates.
+        Code::InvalidClient if request.header("authorization").is_some() || route == Route::Introspect => {
             response.status = 401;
             response = response.header("www-authenticate", format!("Basic realm=\"{}\"", ctx.config.issuer));
         }

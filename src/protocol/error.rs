@@ -70,7 +70,9 @@ impl Code {
     pub const fn row(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::InvalidRequest => ("invalid_request", 400, "RFC 6749 5.2"),
-            Self::InvalidClient => ("invalid_client", 400, "RFC 6749 5.2 (401 when an Authorization header was sent)"),
+            Self::InvalidClient => {
+                ("invalid_client", 400, "RFC 6749 5.2 (401 when an Authorization header was sent, and at introspection)")
+            }
             Self::InvalidGrant => ("invalid_grant", 400, "RFC 6749 5.2"),
             Self::UnauthorizedClient => ("unauthorized_client", 400, "RFC 6749 5.2"),
             Self::UnsupportedGrantType => ("unsupported_grant_type", 400, "RFC 6749 5.2"),

@@ -141,7 +141,7 @@ async fn assert_alive(fixture: &Fixture, app: &App, tokens: &Answer) {
 
 /// Asserts an error of RFC 6749 5.2: status, code, JSON that nobody stores, a description that may be shown.
 #[track_caller]
-fn assert_refused(answer: &Answer, error: &str) {
+pub fn assert_refused(answer: &Answer, error: &str) {
     assert_eq!((answer.status, answer.error().as_str()), (400, error), "{}", answer.body);
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("content-type"), "application/json");
@@ -151,7 +151,7 @@ fn assert_refused(answer: &Answer, error: &str) {
 
 /// Asserts `invalid_client` (RFC 6749 5.2): 401 with a challenge where the header was used.
 #[track_caller]
-fn assert_no_client(answer: &Answer, by_header: bool) {
+pub fn assert_no_client(answer: &Answer, by_header: bool) {
     let status = if by_header { 401 } else { 400 };
     assert_eq!((answer.status, answer.error().as_str()), (status, "invalid_client"), "{}", answer.body);
     assert_eq!(answer.header("www-authenticate").starts_with("Basic "), by_header);
@@ -168,7 +168,7 @@ async fn rows(fixture: &Fixture, client: &str) -> Vec<Value> {
 }
 
 /// Does something with the sealer of the fixture's Workers.
-async fn with_sealer<R>(fixture: &Fixture, act: impl FnOnce(Sealer<'_>) -> R) -> R {
+pub async fn with_sealer<R>(fixture: &Fixture, act: impl FnOnce(Sealer<'_>) -> R) -> R {
     let secrets = fixture.secrets(Worker::A).await;
     let text = |name: &str| secrets[name].as_str().unwrap().to_owned();
     let ring = KeyRing::parse(&text("LATCHKEY_KEYS"), &text("LATCHKEY_KEY_ACTIVE")).unwrap();
@@ -181,7 +181,7 @@ async fn unsealed<T: Sealable>(fixture: &Fixture, text: &str) -> T {
 }
 
 /// Randomness of the tests' own seals.
-struct Random;
+pub struct Random;
 
 impl Entropy for Random {
     fn fill(&mut self, bytes: &mut [u8]) {
@@ -190,24 +190,24 @@ impl Entropy for Random {
 }
 
 /// Seconds since 1970.
-fn now() -> i64 {
+pub fn now() -> i64 {
     i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap()
 }
 
 /// Something that nobody used before.
-fn fresh() -> String {
+pub fn fresh() -> String {
     let mut bytes = [0; 16];
     Random.fill(&mut bytes);
     base64url(&bytes)
 }
 
-async fn jwks(base: &str) -> Value {
+pub async fn jwks(base: &str) -> Value {
     Api::demo(base).get("/jwks.json").await.json()
 }
 
 /// The claims of a JWT whose signature the `openidconnect` crate checks with the key that it names.
 #[track_caller]
-fn verified(jwks: &Value, jwt: &str) -> Value {
+pub fn verified(jwks: &Value, jwt: &str) -> Value {
     let (key, alg, header) = (key_of(jwks, jwt), alg_of(jwt), header(jwt));
     let keys = jwks["keys"].as_array().unwrap();
     let jwk = keys.iter().find(|jwk| jwk["kid"] == header["kid"]).unwrap();
@@ -220,12 +220,12 @@ fn verified(jwks: &Value, jwt: &str) -> Value {
     crate::support::claims(jwt)
 }
 
-fn alg_of(jwt: &str) -> CoreJwsSigningAlgorithm {
+pub fn alg_of(jwt: &str) -> CoreJwsSigningAlgorithm {
     serde_json::from_value(header(jwt)["alg"].clone()).unwrap()
 }
 
 #[track_caller]
-fn key_of(jwks: &Value, jwt: &str) -> CoreJsonWebKey {
+pub fn key_of(jwks: &Value, jwt: &str) -> CoreJsonWebKey {
     let kid = &header(jwt)["kid"];
     let jwk = jwks["keys"].as_array().unwrap().iter().find(|jwk| jwk["kid"] == *kid);
     let jwk = jwk.unwrap_or_else(|| panic!("no key {kid} in {jwks}"));
@@ -233,7 +233,7 @@ fn key_of(jwks: &Value, jwt: &str) -> CoreJsonWebKey {
 }
 
 /// A P-256 key of a client: RFC 7515 A.3.
-fn p256(kid: &str) -> Value {
+pub fn p256(kid: &str) -> Value {
     json!({
         "kty": "EC", "crv": "P-256", "kid": kid, "use": "sig",
         "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
@@ -243,7 +243,7 @@ fn p256(kid: &str) -> Value {
 }
 
 /// Another: RFC 7517 A.2.
-fn other_p256(kid: &str) -> Value {
+pub fn other_p256(kid: &str) -> Value {
     json!({
         "kty": "EC", "crv": "P-256", "kid": kid, "use": "sig",
         "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
@@ -253,7 +253,7 @@ fn other_p256(kid: &str) -> Value {
 }
 
 /// An RSA key of a client: RFC 7515 A.2.
-fn rsa(kid: &str) -> Value {
+pub fn rsa(kid: &str) -> Value {
     json!({
         "kty": "RSA", "kid": kid, "use": "sig",
         "n": "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZ\
@@ -273,14 +273,14 @@ fn rsa(kid: &str) -> Value {
 }
 
 /// The public members of a key alone.
-fn public(key: &Value) -> Value {
+pub fn public(key: &Value) -> Value {
     let mut key = key.clone();
     key.as_object_mut().unwrap().retain(|name, _| !["d", "p", "q"].contains(&name.as_str()));
     key
 }
 
 /// A JWS with this header; what is no algorithm of the key's signs nothing.
-fn signed(key: &Value, header: &Value, claims: &Value) -> String {
+pub fn signed(key: &Value, header: &Value, claims: &Value) -> String {
     let input = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
     let mut jwk = key.clone();
     jwk.as_object_mut().unwrap().retain(|name, _| !["kid", "use"].contains(&name.as_str()));
@@ -302,7 +302,7 @@ fn signed(key: &Value, header: &Value, claims: &Value) -> String {
 }
 
 /// The claims of a good assertion of a client, with changes; null removes.
-fn assertion_claims(issuer: &str, client: &str, changes: &Value) -> Value {
+pub fn assertion_claims(issuer: &str, client: &str, changes: &Value) -> Value {
     let mut claims =
         json!({ "iss": client, "sub": client, "aud": issuer, "exp": now() + 60, "iat": now(), "nbf": now(), "jti": fresh() });
     let members = claims.as_object_mut().unwrap();
@@ -312,18 +312,18 @@ fn assertion_claims(issuer: &str, client: &str, changes: &Value) -> Value {
 }
 
 /// A good assertion of a client, by the P-256 key `p`.
-fn assertion(issuer: &str, client: &str, changes: &Value) -> String {
+pub fn assertion(issuer: &str, client: &str, changes: &Value) -> String {
     signed(&p256("p"), &json!({ "alg": "ES256", "kid": "p" }), &assertion_claims(issuer, client, changes))
 }
 
 /// Parameters of a request.
-type Parameters<'a> = &'a [(&'a str, &'a str)];
+pub type Parameters<'a> = &'a [(&'a str, &'a str)];
 
 /// What goes beside an assertion.
-const ASSERTION_TYPE: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+pub const ASSERTION_TYPE: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
 /// Posts as a client that proves itself by an assertion, which alone names it.
-async fn post_by(api: &Api, path: &str, assertion: &str, parameters: &[(&str, &str)]) -> Answer {
+pub async fn post_by(api: &Api, path: &str, assertion: &str, parameters: &[(&str, &str)]) -> Answer {
     let parameters = [&[ASSERTION_TYPE, ("client_assertion", assertion)], parameters].concat();
     Api::send(api.request("POST", path).form(&parameters)).await
 }

@@ -15,6 +15,7 @@ mod outages;
 mod pages;
 mod registration;
 mod serve;
+mod services;
 mod sso;
 mod strangers;
 mod support;

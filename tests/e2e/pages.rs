@@ -41,6 +41,7 @@ fn setup() -> Setup {
         client("strict", &json!({ "required_scope": "openid records:read" })),
         client("free", &json!({ "required_scope": "", "scope": "openid records:read" })),
         web_client("pairwise", &[json!({ "subject_type": "pairwise" })]),
+        client("dark", &json!({ "access_token_format": "opaque" })),
         client("branded", &json!({
             "publisher": "Clinic <b>West</b>",
             "logo_uri": "https://cdn.example/logo.svg",

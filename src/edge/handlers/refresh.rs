@@ -17,8 +17,9 @@ use crate::protocol::token::{check_grant_type, narrowed_scope, target};
 ///
 /// 1. Open the refresh token: a bogus one dies here.
 /// 2. A request that narrows is checked against the grant first, so that a refused one has changed
-///    nothing (RFC 6749 6). The ordinary refresh asks for nothing and skips this. Then load what will sign
-///    and encrypt, so that nothing is rotated that could not be answered.
+///    nothing (RFC 6749 6). The ordinary refresh asks for nothing and skips this, but for a client whose
+///    resources want several algorithms: all that was approved may not fit one signature. Then load what
+///    will sign and encrypt, so that nothing is rotated that could not be answered.
 /// 3. One batch: advance the generation if it is current, the gate is open, and client and scopes are
 ///    what the last answer was decided on, so that this one will be decided alike.
 /// 4. Otherwise the verdict: the one before within grace gets the current token again; an older one is
@@ -36,7 +37,8 @@ pub async fn refresh(
     let token: RefreshToken =
         ctx.config.sealer().open(refresh_token.expose()).map_err(|error| unopened(error, "refresh token"))?;
     // 2
-    if scope.is_some() || !resources.is_empty() {
+    let may_mix = ctx.config.resources.algs(&client, &ctx.config).len() > 1;
+    if scope.is_some() || !resources.is_empty() || may_mix {
         let grant = grants::by_id(ctx, &token.user, &token.grant).await?.ok_or(OAuthError::invalid_grant("no such grant"))?;
         // A token that is not current is for the verdict below, whatever it asks for.
         let is_current = grant.family.client == client.id && grant.family.generation == token.generation;

@@ -1,3 +1,4 @@
+use super::super::claims::RESERVED;
 use super::super::client::tests::{DEVICE, client};
 use super::*;
 
@@ -54,6 +55,29 @@ fn encryption() {
             assert!(serde_json::from_str::<Metadata>(&format!(r#"{{"{member}":"{value}"}}"#)).is_err(), "{value}");
         }
     }
+}
+
+#[test]
+fn services() {
+    let service = |more: &str| {
+        faults(&format!(r#"{{"token_endpoint_auth_method":"client_secret_basic","grant_types":["client_credentials"]{more}}}"#))
+    };
+    assert_eq!(service(""), [""; 0]);
+    assert_eq!(faults(r#"{"grant_types":["client_credentials"]}"#), ["grant_types"], "a public client is nobody");
+    assert_eq!(service(r#","protected_resources":["/","https://a.example","urn:b"]"#), [""; 0]);
+    assert_eq!(faults(r#"{"protected_resources":["/"]}"#), ["protected_resources"]);
+    for resource in ["", "//", "a.example", "https://a.example#f", "*"] {
+        assert_eq!(service(&format!(r#","protected_resources":["{resource}"]"#)), ["protected_resources"], "{resource}");
+    }
+    assert_eq!(service(r#","access_token_claims":{"tenant":7,"https://a.example/plan":{"sub":"x"}}"#), [""; 0]);
+    for name in RESERVED {
+        assert_eq!(service(&format!(r#","access_token_claims":{{"{name}":1}}"#)), ["access_token_claims"], "{name}");
+    }
+    let long = "x".repeat(2000);
+    assert_eq!(service(&format!(r#","access_token_claims":{{"a":"{long}"}}"#)), ["access_token_claims"]);
+    assert_eq!(service(r#","may_act":"a b""#), ["may_act"]);
+    assert_eq!(service(r#","token_exchange":{"impersonation":true}"#), ["token_exchange"]);
+    assert!(serde_json::from_str::<ExchangePolicy>(r#"{"impersonate":true}"#).is_err(), "a misspelt right is none");
 }
 
 #[test]

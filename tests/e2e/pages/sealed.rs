@@ -9,7 +9,7 @@ use crate::support::{ADA, Answer, Api, DEVICE_CODE, DeviceSignIn, Person, claims
 use crate::web::App;
 
 /// The places where something sealed is taken; each is named by the purpose of what belongs there.
-const PLACES: [&str; 20] = [
+const PLACES: [&str; 23] = [
     "authorize step",
     "consent step",
     "accounts step",
@@ -30,17 +30,26 @@ const PLACES: [&str; 20] = [
     "prefilled user code",
     "device code",
     "refresh token",
+    "opaque access token",
+    "introspected token",
+    "subject token",
 ];
 
 /// The kind that belongs in a place.
 fn kind_of(place: &str) -> &str {
-    if ["consent step", "accounts step"].contains(&place) { "authorize step" } else { place }
+    match place {
+        "consent step" | "accounts step" => "authorize step",
+        "introspected token" | "subject token" => "opaque access token",
+        place => place,
+    }
 }
 
 struct Matrix {
     fixture: Fixture,
     api: Api,
     web: App,
+    /// The resource server of the realm itself.
+    gateway: Api,
     /// Cookies of the browser that all values are sealed to.
     browser: String,
     session: String,
@@ -57,6 +66,7 @@ impl Matrix {
         let api = Api::demo(&fixture.a);
         let ada = signed_in(&fixture.a, "ada").await;
         let tokens = api.signed_in(&ada).await;
+        let opaque = Api::public(&fixture.a, "dark").signed_in(&ada).await.member("access_token");
         let (asked, allowed) = (api.start().await, api.start().await);
         let [browser, session, known] = ["browser", "session", "known"].map(|name| ada.cookie(name).unwrap());
         let anonymous = format!("browser={browser}");
@@ -103,6 +113,7 @@ impl Matrix {
             ("prefilled user code", ada.cookie("user_code").unwrap()),
             ("device code", allowed.device_code),
             ("refresh token", tokens.member("refresh_token")),
+            ("opaque access token", opaque),
             ("token id", claims(&tokens.member("access_token"))["jti"].as_str().unwrap().to_owned()),
             ("signing key", wrapped[0]["wrapped"].as_str().unwrap().to_owned()),
             ("salt", salt[0]["wrapped"].as_str().unwrap().to_owned()),
@@ -111,7 +122,8 @@ impl Matrix {
         // From here on only a known browser may try ada's password.
         let stranger = Person::new(&fixture.a);
         assert_eq!(stranger.try_sign_in(ADA.0, &"x".repeat(1025)).await.status, 400);
-        Self { fixture, api, web, browser, session, asked, login, kinds }
+        let gateway = Api::basic(&fixture.a, "demo-gateway", "demo-gateway-secret-0123456789abcdef");
+        Self { fixture, api, web, gateway, browser, session, asked, login, kinds }
     }
 
     /// What is stored, but for the throttle's rows, which go by themselves.
@@ -175,6 +187,19 @@ impl Matrix {
             }
             "device code" => self.token(DEVICE_CODE, "device_code", value).await,
             "refresh token" => self.token("refresh_token", "refresh_token", value).await,
+            "opaque access token" => taken(&self.api.userinfo(value).await, 200, 401),
+            "introspected token" => {
+                self.gateway.post("/introspect", &[("token", value)]).await.json()["active"].as_bool().unwrap()
+            }
+            "subject token" => {
+                let answer = exchange(&self.gateway, value).await;
+                // The gateway may not take a user's place: that it is told so says that the token was read.
+                assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_request"), "{}", answer.body);
+                let detail = line_of(&self.fixture, &answer).await["detail"].clone();
+                let read = "an actor_token is needed: the client may not impersonate";
+                assert!([read, "not an access token of ours, or expired"].contains(&detail.as_str().unwrap()), "{detail}");
+                detail == read
+            }
             _ => unreachable!("{place}"),
         }
     }
@@ -190,6 +215,23 @@ impl Matrix {
     }
 }
 
+/// A token exchange that asks for nothing but what the subject token is.
+async fn exchange(api: &Api, subject: &str) -> Answer {
+    let fields = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", subject),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+    ];
+    api.post("/token", &fields).await
+}
+
+/// The log line about the request of an answer.
+async fn line_of(fixture: &Fixture, answer: &Answer) -> Value {
+    let logs = fixture.logs().await;
+    let line = logs.iter().map(|entry| &entry["line"]).find(|line| line["request"] == answer.header("x-request-id"));
+    line.unwrap().clone()
+}
+
 /// Every kind in every place but its own is refused and changes nothing; then each in its own is taken.
 #[tokio::test]
 async fn a_sealed_value_is_good_in_one_place_only() {
@@ -200,14 +242,16 @@ async fn a_sealed_value_is_good_in_one_place_only() {
             assert!(!matrix.is_taken(place, value).await, "a {kind} is taken for a {place}");
         }
         // Revocation answers 200 to everything (RFC 7009 2.2); that nothing happened is seen below.
-        if *kind != "refresh token" {
+        if !["refresh token", "opaque access token"].contains(kind) {
             assert_eq!(matrix.api.post("/revoke", &[("token", value)]).await.status, 200);
         }
-        assert_eq!(matrix.api.userinfo(value).await.status, 401, "{kind}");
     }
     assert_eq!(matrix.stored().await, before, "something was written");
     // Each in its own place, or the refusals above would say nothing; those that end others come last.
     let order = [
+        "opaque access token",
+        "introspected token",
+        "subject token",
         "authorize step",
         "consent step",
         "accounts step",
