@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use latchkey::protocol::claims::claim_faults;
+use latchkey::protocol::claims::{claim_faults, is_role};
 use latchkey::protocol::client::{AUTHORIZATION_CODE, AuthMethod, Client, Metadata, StoredSecret};
 use latchkey::protocol::config::STANDARD_SCOPES;
 use latchkey::protocol::ids::{Entropy, UserId};
@@ -48,6 +48,9 @@ struct User {
     password: String,
     #[serde(default)]
     claims: Map<String, Value>,
+    /// What the user is here: `roles` of access tokens.
+    #[serde(default)]
+    roles: Vec<String>,
 }
 
 /// The operating system's generator.
@@ -127,6 +130,9 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
     if login.is_none() {
         faults.push("login: 1 to 254 characters without control characters".to_owned());
     }
+    if user.roles.len() > 50 || !user.roles.iter().all(|role| is_role(role)) {
+        faults.push("roles: at most 50 of 1 to 64 printable characters".to_owned());
+    }
     let (Some(login), Some(hash), true) = (login, hash, faults.is_empty()) else {
         return Err(faults);
     };
@@ -135,11 +141,12 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
     let id = UserId::from_bytes(digest.first_chunk::<16>().copied().unwrap_or_default());
     let (id, login, password, claims) =
         (quoted(id.as_str()), quoted(&login), quoted(&hash.to_text()), quoted(&Value::from(user.claims.clone()).to_string()));
+    let roles = quoted(&Value::from(user.roles.clone()).to_string());
     let mut sql = String::new();
     let _ = writeln!(
         sql,
-        "INSERT INTO users (id, password, claims, created_at, updated_at) VALUES ({id}, {password}, {claims}, {NOW}, {NOW}) \
-         ON CONFLICT (id) DO UPDATE SET password = excluded.password, claims = excluded.claims, updated_at = excluded.updated_at;"
+        "INSERT INTO users (id, password, claims, roles, created_at, updated_at) VALUES ({id}, {password}, {claims}, {roles}, {NOW}, {NOW}) \
+         ON CONFLICT (id) DO UPDATE SET password = excluded.password, claims = excluded.claims, roles = excluded.roles, updated_at = excluded.updated_at;"
     );
     let _ = writeln!(
         sql,
@@ -242,7 +249,7 @@ mod tests {
     fn nothing_is_dropped_in_silence() {
         let long = "x".repeat(1025);
         assert_eq!(faults(&format!(r#"{{"users":[{{"login":"a","password":"{long}"}}]}}"#)).len(), 1);
-        assert_eq!(faults(r#"{"users":[{"login":" ","password":"","claims":{"name":1}}]}"#).len(), 3);
+        assert_eq!(faults(r#"{"users":[{"login":" ","password":"","claims":{"name":1},"roles":[""]}]}"#).len(), 4);
         assert_eq!(faults(r#"{"users":[{"login":"o'hara","password":"p","claims":{"name":"O'Hara"}}]}"#), [""; 0]);
         // No such member, no client id, no redirect URI, no secret.
         assert_eq!(faults(r#"{"clients":[{"client_id":"a b","client_naem":"x"}]}"#).len(), 4);

@@ -39,8 +39,7 @@ enum Use {
 /// Whatever signs a token answer, loaded before anything is committed: a realm whose keys cannot be
 /// had refuses first, instead of rotating a token that it then cannot answer with.
 pub struct Signers {
-    /// Signs access tokens.
-    pub access: Signer,
+    access: Vec<Signer>,
     /// Signs ID tokens.
     pub id: Signer,
 }
@@ -55,8 +54,17 @@ pub struct Signer {
 impl Signers {
     /// Loads them.
     pub async fn ready(ctx: &Ctx, client: &Client) -> Result<Self, Fault> {
-        let (access, id) = (Signer::of(ctx, Alg::ES256).await?, Signer::of(ctx, client.metadata.id_token_alg()).await?);
-        Ok(Self { access, id })
+        let mut access = Vec::new();
+        for alg in ctx.config.resources.algs(client, &ctx.config) {
+            access.push(Signer::of(ctx, alg).await?);
+        }
+        Ok(Self { access, id: Signer::of(ctx, client.metadata.id_token_alg()).await? })
+    }
+
+    /// What signs access tokens by this algorithm, of those that the client's resources want.
+    pub fn access(&self, alg: Alg) -> Result<&Signer, Fault> {
+        let signer = self.access.iter().find(|signer| signer.alg == alg);
+        signer.ok_or_else(|| Fault::Unavailable("the client's resources changed meanwhile".to_owned()))
     }
 }
 
@@ -94,7 +102,18 @@ impl Signer {
 
     /// Signs a token that lives from now for `lifetime`.
     pub async fn sign<T: Serialize>(&self, ctx: &Ctx, typ: Typ, lifetime: Seconds, claims: T) -> Result<String, Fault> {
-        let input = jose::signing_input(typ, self.alg, &self.kid, ctx.now, ctx.now.plus(lifetime), claims)
+        self.sign_dated(typ, ctx.now, Some(ctx.now.plus(lifetime)), claims).await
+    }
+
+    /// Signs what was made at an instant and ends at another, or has no end of its own.
+    pub async fn sign_dated<T: Serialize>(
+        &self,
+        typ: Typ,
+        iat: Timestamp,
+        exp: Option<Timestamp>,
+        claims: T,
+    ) -> Result<String, Fault> {
+        let input = jose::signing_input(typ, self.alg, &self.kid, iat, exp, claims)
             .ok_or_else(|| Fault::Broken("claims do not serialize".to_owned()))?;
         let promise = subtle()?
             .sign_with_object_and_u8_array(&parameters(self.alg), &self.key, input.as_bytes())
@@ -104,17 +123,18 @@ impl Signer {
     }
 }
 
-/// The claims of a token of ours that is of this type, signed by a published key and in time.
-pub async fn verified<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<T>, Fault> {
+/// The claims of a token of ours of this type that a published key signed, and when it was made and ends, or
+/// ended.
+pub async fn verified_dated<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<(T, [Timestamp; 2])>, Fault> {
     let attested = attested(ctx, text, typ, |record| record.schedule.is_published(ctx.now)).await?;
-    Ok(attested.and_then(|(token, witness)| token.claims(&witness, ctx.now)))
+    Ok(attested.and_then(|(token, witness)| token.dated_claims(&witness)))
 }
 
 /// The claims of a token of ours of this type and when it ends or ended, by any key that is still known: for
 /// an ID token that comes back as a hint.
 pub async fn verified_at_any_time<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<(T, Timestamp)>, Fault> {
     let attested = attested(ctx, text, typ, |_| true).await?;
-    Ok(attested.and_then(|(token, witness)| token.claims_at_any_time(&witness)))
+    Ok(attested.and_then(|(token, witness)| token.dated_claims(&witness)).map(|(claims, [_, ended])| (claims, ended)))
 }
 
 /// A token that one of our keys signed, of those that `may` have.

@@ -5,7 +5,8 @@ use super::failure::Failure;
 use super::handlers::{
     accounts, answer, authorize,
     browser::{self, Browser},
-    consent, device_authorization, device_page, home, login, logout, metadata, par, register, revoke, style, token, userinfo,
+    consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style, token,
+    userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -42,6 +43,8 @@ pub enum Route {
     Token,
     /// Revocation endpoint.
     Revoke,
+    /// Introspection endpoint (RFC 7662).
+    Introspect,
     /// Userinfo endpoint.
     Userinfo,
     /// Client registration endpoint (RFC 7591).
@@ -87,6 +90,7 @@ impl Route {
             "/device_authorization" => Self::DeviceAuthorization,
             "/token" => Self::Token,
             "/revoke" => Self::Revoke,
+            "/introspect" => Self::Introspect,
             "/userinfo" => Self::Userinfo,
             "/register" => Self::Register,
             _ if path.starts_with("/register/") => Self::Registration,
@@ -119,6 +123,7 @@ impl Route {
             Self::DeviceAuthorization => "device_authorization",
             Self::Token => "token",
             Self::Revoke => "revoke",
+            Self::Introspect => "introspect",
             Self::Userinfo => "userinfo",
             Self::Register => "register",
             Self::Registration => "register/client",
@@ -141,6 +146,7 @@ impl Route {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
             Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
             Self::DeviceAuthorization
+            | Self::Introspect
             | Self::Par
             | Self::Register
             | Self::Approve
@@ -218,6 +224,7 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::DeviceAuthorization => device_authorization::start(ctx, request, line).await,
         Route::Token => token::token(ctx, request, line).await,
         Route::Revoke => revoke::revoke(ctx, request, line).await,
+        Route::Introspect => introspect::introspect(ctx, request, line).await,
         Route::Userinfo => userinfo::info(ctx, request, line).await,
         Route::Register => register::create(ctx, request, line).await,
         Route::Registration => register::manage(ctx, request, line).await,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::claims::user_claims;
-use super::client::{AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN};
+use super::client::GRANT_TYPES;
 use super::config::Config;
 use super::jose::Alg;
 use super::session::ACR_PASSWORD;
@@ -27,10 +27,11 @@ pub fn metadata(config: &Config) -> Value {
         "token_endpoint": at("/token"),
         "device_authorization_endpoint": at("/device_authorization"),
         "revocation_endpoint": at("/revoke"),
+        "introspection_endpoint": at("/introspect"),
         "userinfo_endpoint": at("/userinfo"),
         "registration_endpoint": at("/register"),
         "end_session_endpoint": at("/logout"),
-        "grant_types_supported": [AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE],
+        "grant_types_supported": GRANT_TYPES,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "code_challenge_methods_supported": ["S256"],
@@ -46,6 +47,10 @@ pub fn metadata(config: &Config) -> Value {
         "token_endpoint_auth_signing_alg_values_supported": algs,
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algs,
+        // A resource server is no public client.
+        "introspection_endpoint_auth_methods_supported": methods[..3],
+        "introspection_endpoint_auth_signing_alg_values_supported": algs,
+        "introspection_signing_alg_values_supported": algs,
         "acr_values_supported": [ACR_PASSWORD],
         "claim_types_supported": ["normal"],
         "claims_supported": claims,

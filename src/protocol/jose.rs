@@ -74,6 +74,8 @@ pub enum Typ {
     LogoutToken,
     /// Signed userinfo answer (OpenID Connect Core 5.3.2).
     Userinfo,
+    /// Signed introspection answer (RFC 9701 5).
+    Introspection,
 }
 
 impl Typ {
@@ -83,6 +85,7 @@ impl Typ {
             Self::IdToken => "JWT",
             Self::LogoutToken => "logout+jwt",
             Self::Userinfo => "userinfo+jwt",
+            Self::Introspection => "token-introspection+jwt",
         }
     }
 
@@ -93,12 +96,19 @@ impl Typ {
     }
 }
 
-/// `header.claims` of a token, ready to be signed.
-pub fn signing_input<T: Serialize>(typ: Typ, alg: Alg, kid: &str, iat: Timestamp, exp: Timestamp, custom: T) -> Option<String> {
+/// `header.claims` of a token, ready to be signed. `exp`: what only answers a question has no end of its own.
+pub fn signing_input<T: Serialize>(
+    typ: Typ,
+    alg: Alg,
+    kid: &str,
+    iat: Timestamp,
+    exp: Option<Timestamp>,
+    custom: T,
+) -> Option<String> {
     let header = Header::empty().with_token_type(typ.name()).with_key_id(kid);
     let mut claims = Claims::new(custom);
     claims.issued_at = DateTime::from_timestamp(iat.seconds(), 0);
-    claims.expiration = DateTime::from_timestamp(exp.seconds(), 0);
+    claims.expiration = exp.and_then(|exp| DateTime::from_timestamp(exp.seconds(), 0));
     let token = Elsewhere(alg).token(&header, &claims, &()).ok()?;
     // The signature is empty here: what stands before the last dot is what is signed.
     token.rsplit_once('.').map(|(input, _)| input.to_owned())
@@ -148,16 +158,17 @@ impl<'a> UntrustedJwt<'a> {
 
     /// Its claims, for a token that is in time at `now`.
     pub fn claims<T: DeserializeOwned>(&self, witness: &SignatureWitness, now: Timestamp) -> Option<T> {
-        let (claims, expires_at) = self.claims_at_any_time(witness)?;
+        let (claims, [_, expires_at]) = self.dated_claims(witness)?;
         (expires_at.seconds() > now.seconds()).then_some(claims)
     }
 
-    /// Its claims and when it ends or ended.
-    pub fn claims_at_any_time<T: DeserializeOwned>(&self, witness: &SignatureWitness) -> Option<(T, Timestamp)> {
+    /// Its claims, and when it was made and ends or ended.
+    pub fn dated_claims<T: DeserializeOwned>(&self, witness: &SignatureWitness) -> Option<(T, [Timestamp; 2])> {
         let algorithm = Elsewhere(self.alg);
         let token = algorithm.validator::<T>(witness).validate(&self.token).ok()?;
-        let expires_at = Timestamp::from_millis(token.claims().expiration?.timestamp_millis());
-        Some((token.into_parts().1.custom, expires_at))
+        let claims = token.claims();
+        let dates = [claims.issued_at?, claims.expiration?].map(|date| Timestamp::from_millis(date.timestamp_millis()));
+        Some((token.into_parts().1.custom, dates))
     }
 }
 

@@ -12,10 +12,11 @@ use crate::protocol::client::{AUTHORIZATION_CODE, Client};
 use crate::protocol::code::AuthorizationCode;
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
+use crate::protocol::resource::Target;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::{Secret, base64url};
 use crate::protocol::time::{Seconds, Timestamp};
-use crate::protocol::token::{audience, check_grant_type};
+use crate::protocol::token::{check_grant_type, target};
 
 /// What comes with a code.
 pub struct Redeemed<'a> {
@@ -87,7 +88,7 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
         return Err(OAuthError::invalid_grant(why.word()).into());
     }
     let generation = (code.origin() == Origin::Grant).then_some(0);
-    Ok(Issue { grant, client, scope: decision.scope, audience: decision.audience, generation, nonce: code.nonce, signers })
+    Ok(Issue { grant, client, scope: decision.scope, target: decision.target, generation, nonce: code.nonce, signers })
 }
 
 async fn replayed(ctx: &Ctx, code: &AuthorizationCode) -> Result<(), Failure> {
@@ -97,7 +98,7 @@ async fn replayed(ctx: &Ctx, code: &AuthorizationCode) -> Result<(), Failure> {
 /// What is decided before the row is written.
 struct Decision {
     scope: Scope,
-    audience: Vec<String>,
+    target: Target,
 }
 
 fn decided(ctx: &Ctx, client: &Client, code: &AuthorizationCode, redeemed: &Redeemed<'_>) -> Result<Decision, OAuthError> {
@@ -105,12 +106,12 @@ fn decided(ctx: &Ctx, client: &Client, code: &AuthorizationCode, redeemed: &Rede
     if redeemed.redirect_uri.is_some_and(|uri| !client.has_redirect_uri(uri)) {
         return Err(OAuthError::invalid_grant("the redirect_uri is not registered any more"));
     }
-    let audience = audience(&code.resources, redeemed.resources, client, &ctx.config)?;
+    let target = target(&code.resources, redeemed.resources, client, &ctx.config)?;
     let scope = granted(&code.scope, &client.allowed_scope(&ctx.config, AUTHORIZATION_CODE));
     if scope.is_empty() {
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
     }
-    Ok(Decision { scope, audience })
+    Ok(Decision { scope, target })
 }
 
 fn redemption<'a>(

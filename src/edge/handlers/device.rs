@@ -11,10 +11,11 @@ use crate::edge::store::grants::{self, NewGrant, Outcome};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
 use crate::protocol::device::{Answer, Approval, DeviceCode, Message, collectable};
 use crate::protocol::error::{Code, OAuthError};
+use crate::protocol::resource::Target;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::{Secret, SecretHash};
 use crate::protocol::time::Seconds;
-use crate::protocol::token::{audience, check_grant_type};
+use crate::protocol::token::{check_grant_type, target};
 
 /// A poll.
 ///
@@ -96,13 +97,13 @@ pub async fn redeem(
     }
     let scope = granted(&grant.granted_scope, &decision.scope);
     let generation = client.may_use(REFRESH_TOKEN).then_some(0);
-    Ok(Issue { grant, client, scope, audience: decision.audience, generation, nonce: None, signers })
+    Ok(Issue { grant, client, scope, target: decision.target, generation, nonce: None, signers })
 }
 
 /// What is decided before the row is written.
 struct Decision {
     scope: Scope,
-    audience: Vec<String>,
+    target: Target,
 }
 
 /// Scope and audience of the tokens to be: what was approved, as far as the client may have it now.
@@ -113,12 +114,12 @@ fn decided(
     approved: &[String],
     asked: &[String],
 ) -> Result<Decision, OAuthError> {
-    let audience = audience(approved, asked, client, &ctx.config)?;
+    let target = target(approved, asked, client, &ctx.config)?;
     let scope = granted(&approval.scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
     if scope.is_empty() {
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
     }
-    Ok(Decision { scope, audience })
+    Ok(Decision { scope, target })
 }
 
 /// A grant about to be inserted.

@@ -5,18 +5,21 @@ use serde_json::{Map, Value};
 use crate::edge::crypto::Signers;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::access_token;
 use crate::edge::pairwise;
 use crate::edge::store::grants::{self, Grant};
+use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, Origin};
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
 use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
+use crate::protocol::resource::Target;
 use crate::protocol::scope::Scope;
 use crate::protocol::seal::OpenError;
-use crate::protocol::time::Seconds;
-use crate::protocol::token::TokenResponse;
+use crate::protocol::service::{jittered, may_act};
+use crate::protocol::token::{BEARER, TokenResponse};
 
 /// Tokens about to be issued: everything is decided and committed.
 pub struct Issue {
@@ -27,7 +30,7 @@ pub struct Issue {
     /// What the access token is good for.
     pub scope: Scope,
     /// Whom it is for.
-    pub audience: Vec<String>,
+    pub target: Target,
     /// Generation of the refresh token to answer, if there is to be one.
     pub generation: Option<u32>,
     /// `nonce` of the authorization request.
@@ -44,12 +47,13 @@ impl Issue {
         let sealer = config.sealer();
         let sub = pairwise::subject(ctx, client, &grant.user).await?;
         let sid = pairwise::sid(ctx, client, &grant.sid).await?;
-        let lifetime = jittered(client.access_token_lifetime(config));
+        let [draw] = random::<1>(&mut Platform);
+        let lifetime = jittered(client.access_token_lifetime(config), draw);
         let id = TokenId { user: grant.user.clone(), grant: grant.id.clone(), origin: grant.origin };
         let access = AccessClaims {
             iss: config.issuer.clone(),
             sub: sub.clone(),
-            aud: self.audience.into(),
+            aud: self.target.audience.into(),
             client_id: client.id.clone(),
             scope: self.scope.clone(),
             jti: sealer.seal(&id, &mut Platform),
@@ -57,12 +61,14 @@ impl Issue {
             acr: Some(grant.acr.clone()),
             amr: grant.amr.clone(),
             sid: Some(sid.clone()),
-            roles: Vec::new(),
+            roles: roles(client, grant),
             act: None,
-            may_act: None,
+            may_act: may_act(client),
             more: Map::new(),
         };
-        let access_token = self.signers.access.sign(ctx, Typ::AccessToken, lifetime, access).await?;
+        let access = AccessToken { claims: access, iat: ctx.now, exp: ctx.now.plus(lifetime) };
+        let kind = self.target.kind;
+        let access_token = access_token::made(ctx, self.signers.access(kind.alg)?, kind, access).await?;
         let id_token = if self.scope.contains("openid") {
             let claims = IdClaims {
                 iss: config.issuer.clone(),
@@ -84,7 +90,8 @@ impl Issue {
         let refresh = |generation| RefreshToken { user: grant.user.clone(), grant: grant.id.clone(), generation };
         Ok(TokenResponse {
             access_token,
-            token_type: "Bearer",
+            issued_token_type: None,
+            token_type: BEARER,
             expires_in: lifetime.0,
             refresh_token: self.generation.map(|generation| sealer.seal_deterministic(&refresh(generation))),
             scope: self.scope,
@@ -103,10 +110,9 @@ fn requested(grant: &Grant) -> Result<Map<String, Value>, Fault> {
     Ok(claims)
 }
 
-/// Up to a tenth less, so that devices that were started together spread.
-fn jittered(lifetime: Seconds) -> Seconds {
-    let [draw] = random::<1>(&mut Platform);
-    Seconds(lifetime.0 - lifetime.0 * u32::from(draw) / 2560)
+/// What the user is here now, for the operator's own clients: whoever registered itself need not know.
+pub fn roles(client: &Client, grant: &Grant) -> Vec<String> {
+    if client.origin == Origin::Operator { grant.roles.clone() } else { Vec::new() }
 }
 
 /// A sealed value that does not open: bogus is the peer's matter, a newer key ours.

@@ -9,9 +9,10 @@ use crate::edge::store::{clients, grants};
 use crate::protocol::client::{Client, REFRESH_TOKEN};
 use crate::protocol::error::OAuthError;
 use crate::protocol::refresh::{Policy, RefreshToken, Verdict, verdict};
+use crate::protocol::resource::Target;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::Secret;
-use crate::protocol::token::{audience, check_grant_type, narrowed_scope};
+use crate::protocol::token::{check_grant_type, narrowed_scope, target};
 
 /// A refresh.
 ///
@@ -64,6 +65,9 @@ pub async fn refresh(
         }
         // 4
         let grant = outcome.grant.ok_or(OAuthError::invalid_grant("no such grant"))?;
+        if grant.parent_ended {
+            return Err(OAuthError::invalid_grant("the grant that it was exchanged from has ended").into());
+        }
         let verdict = verdict(&grant.family, &grant.gate, &client.id, token.generation, policy(&client), ctx.now);
         match verdict {
             _ if outcome.wrote => {}
@@ -79,9 +83,9 @@ pub async fn refresh(
                 continue;
             }
         }
-        let Narrowed { scope, audience, .. } = narrowed(ctx, &grant, &client, scope, resources)?;
+        let Narrowed { scope, target, .. } = narrowed(ctx, &grant, &client, scope, resources)?;
         let generation = grant.family.generation;
-        return Ok(Issue { grant, client, scope, audience, generation: Some(generation), nonce: None, signers });
+        return Ok(Issue { grant, client, scope, target, generation: Some(generation), nonce: None, signers });
     }
     Err(Fault::Unavailable("the grant or its client keeps changing".to_owned()).into())
 }
@@ -95,8 +99,8 @@ struct Narrowed {
     allowed: Scope,
     /// Scope of the token: as asked, never more.
     scope: Scope,
-    /// Its audience.
-    audience: Vec<String>,
+    /// Whom it is for.
+    target: Target,
 }
 
 /// What is allowed now, and the scope and audience of the next access token: never wider.
@@ -112,8 +116,8 @@ fn narrowed(
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
     }
     let scope = narrowed_scope(&allowed, scope)?;
-    let audience = audience(&grant.resources, resources, client, &ctx.config)?;
-    Ok(Narrowed { allowed, scope, audience })
+    let target = target(&grant.resources, resources, client, &ctx.config)?;
+    Ok(Narrowed { allowed, scope, target })
 }
 
 fn policy(client: &Client) -> Policy {

@@ -7,6 +7,7 @@
 pub mod apps;
 pub mod clients;
 pub mod consents;
+pub mod exchanges;
 mod gate;
 pub mod grants;
 pub mod initial_access_tokens;
