@@ -23,7 +23,7 @@ pub enum Alg {
 }
 
 enum Secret {
-    Rsa(StrongKey<RsaPrivateKey>),
+    Rsa(Box<StrongKey<RsaPrivateKey>>),
     Ec(EcKey),
 }
 
@@ -39,7 +39,7 @@ impl Key {
         let secret = match alg {
             Alg::RS256 => {
                 let pair = Rsa::generate(&mut OsRng, ModulusBits::TwoKibibytes);
-                Secret::Rsa(pair.map_err(|error| error.to_string())?.0)
+                Secret::Rsa(Box::new(pair.map_err(|error| error.to_string())?.0))
             }
             Alg::ES256 => Secret::Ec(EcKey::random(&mut OsRng)),
         };
@@ -57,7 +57,7 @@ impl Key {
     /// Its public half, as a JWK (RFC 7517).
     pub fn public(&self) -> Result<Value, String> {
         let jwk = match &self.secret {
-            Secret::Rsa(key) => serde_json::to_value(JsonWebKey::from(&key.to_public_key().into_inner())),
+            Secret::Rsa(key) => serde_json::to_value(JsonWebKey::from(&StrongKey::to_public_key(key).into_inner())),
             Secret::Ec(key) => serde_json::to_value(JsonWebKey::from(key.verifying_key())),
         };
         let mut jwk = jwk.map_err(|error| error.to_string())?;
@@ -74,7 +74,7 @@ impl Key {
         let part = |text: String| URL_SAFE_NO_PAD.encode(text);
         let input = format!("{}.{}", part(header.to_string()), part(Value::from(claims.clone()).to_string()));
         let signature = match &self.secret {
-            Secret::Rsa(key) => Rsa::rs256().sign(key.as_ref(), input.as_bytes()).as_bytes().into_owned(),
+            Secret::Rsa(key) => Rsa::rs256().sign((**key).as_ref(), input.as_bytes()).as_bytes().into_owned(),
             Secret::Ec(key) => AlgorithmSignature::as_bytes(&Es256.sign(key, input.as_bytes())).into_owned(),
         };
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))

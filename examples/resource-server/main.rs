@@ -80,11 +80,7 @@ struct Record {
 
 impl Record {
     fn shown(&self) -> Value {
-        let mut shown = json!({"text": self.text, "created_at": self.created_at});
-        if let Some(actor) = &self.actor {
-            shown["actor"] = actor.as_str().into();
-        }
-        shown
+        without_nulls(json!({"text": self.text, "created_at": self.created_at, "actor": self.actor}))
     }
 }
 
@@ -108,22 +104,32 @@ async fn serve(args: Args) -> Result<(), String> {
 fn router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
-        .route("/caller", get(caller))
+        .route("/caller", get(about))
         .route("/records", get(list).post(add))
         .route("/records/all", get(list_all))
         .layer(DefaultBodyLimit::max(16 * 1024))
         .with_state(api)
 }
 
-/// `GET /caller`: what the access token says of whom it is about. No scope is needed.
-async fn caller(caller: Caller) -> Response {
-    let Caller { subject, client, scope, roles, act } = caller;
-    let mut shown =
-        json!({"subject": subject, "client_id": client, "scope": scope, "roles": roles, "service": subject == client});
-    if let Some(act) = act {
-        shown["act"] = act;
+/// The same object without the members that say nothing.
+fn without_nulls(mut object: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
     }
-    no_store(StatusCode::OK, &shown)
+    object
+}
+
+/// `GET /caller`: what the access token says of whom it is about. No scope is needed.
+async fn about(caller: Caller) -> Response {
+    let shown = json!({
+        "subject": caller.subject,
+        "client_id": caller.client,
+        "scope": caller.scope,
+        "roles": caller.roles,
+        "service": caller.subject == caller.client,
+        "act": caller.act,
+    });
+    no_store(StatusCode::OK, &without_nulls(shown))
 }
 
 /// `GET /records`: the caller's own, oldest first.
@@ -143,7 +149,9 @@ async fn list_all(State(api): State<Arc<Api>>, caller: Caller) -> Result<Respons
     let records = api.records.lock().unwrap_or_else(PoisonError::into_inner);
     let with_subject = |record: &Record| {
         let mut shown = record.shown();
-        shown["subject"] = record.subject.as_str().into();
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("subject".to_owned(), record.subject.as_str().into());
+        }
         shown
     };
     Ok(no_store(StatusCode::OK, &json!({"records": records.iter().map(with_subject).collect::<Vec<_>>()})))
@@ -215,12 +223,12 @@ impl FromRequestParts<Arc<Api>> for Caller {
         if token.claims.contains_key("cnf") {
             return Err(Failure::InvalidToken("bound to a key that was not shown"));
         }
-        let roles = token.claims.get("roles").and_then(Value::as_array).into_iter().flatten();
+        let held = token.claims.get("roles").and_then(Value::as_array).into_iter().flatten();
         Ok(Self {
             subject: subject.to_owned(),
             client: client.to_owned(),
             scope: token.text("scope").unwrap_or_default().to_owned(),
-            roles: roles.filter_map(Value::as_str).map(str::to_owned).collect(),
+            roles: held.filter_map(Value::as_str).map(str::to_owned).collect(),
             act: token.claims.get("act").cloned(),
         })
     }
