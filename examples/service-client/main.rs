@@ -139,7 +139,7 @@ async fn run(args: &Args, secret: String) -> Result<(), Stop> {
     while let Some(caller) = callers.join_next().await {
         done += caller.map_err(|error| Stop::Failed(error.to_string()))??;
     }
-    println!("{done} calls, {} token requests", tokens.requests());
+    println!("calls: {done}, token requests: {}", tokens.requests());
     Ok(())
 }
 
