@@ -1,4 +1,4 @@
-//! `latchkey-seed FILE..`: users and clients in JSON become SQL for a local database.
+//! `latchkey-seed FILE..`: users, clients and trusted issuers in JSON become SQL for a local database.
 //!
 //! The Worker has no development mode and no demo data in it; this is how they get into a database
 //! beside it. Everything is checked by the same code that the Worker reads it with, all faults are
@@ -15,6 +15,7 @@ use latchkey::protocol::ids::{Entropy, UserId};
 use latchkey::protocol::password::PasswordHash;
 use latchkey::protocol::secret::{Secret, SecretHash, base64url, sha256};
 use latchkey::protocol::session::login_name;
+use latchkey::protocol::trust::Settings;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -28,6 +29,9 @@ struct Seed {
     clients: Vec<Map<String, Value>>,
     #[serde(default)]
     initial_access_tokens: Vec<InitialAccessToken>,
+    /// Outside issuers: `issuer` beside the settings.
+    #[serde(default)]
+    trusted_issuers: Vec<Map<String, Value>>,
 }
 
 /// An initial access token (RFC 7591 3), for clients to register themselves with.
@@ -113,6 +117,13 @@ fn statements(seed: &Seed, sql: &mut String, faults: &mut Vec<String>) {
         match client_statement(id, client) {
             Ok(text) => sql.push_str(&text),
             Err(more) => faults.extend(more.into_iter().map(|fault| format!("client {id:?}: {fault}"))),
+        }
+    }
+    for trusted in &seed.trusted_issuers {
+        let issuer = trusted.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        match issuer_statement(issuer, trusted) {
+            Ok(text) => sql.push_str(&text),
+            Err(more) => faults.extend(more.into_iter().map(|fault| format!("trusted issuer {issuer:?}: {fault}"))),
         }
     }
 }
@@ -216,6 +227,22 @@ fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec
     ))
 }
 
+fn issuer_statement(issuer: &str, trusted: &Map<String, Value>) -> Result<String, Vec<String>> {
+    let mut settings = trusted.clone();
+    settings.remove("issuer");
+    let settings: Settings = serde_json::from_value(settings.into()).map_err(|error| vec![error.to_string()])?;
+    let faults = settings.check(issuer);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let (issuer, settings) = (quoted(issuer), quoted(&serde_json::to_string(&settings).unwrap_or_default()));
+    Ok(format!(
+        "INSERT INTO trusted_issuers (issuer, settings, created_at) VALUES ({issuer}, {settings}, {NOW}) \
+         ON CONFLICT (issuer) DO UPDATE SET settings = excluded.settings, version = version + 1 \
+         WHERE settings <> excluded.settings;\n"
+    ))
+}
+
 /// An SQL string literal. Control characters, which could break a line-wise reader, go as JSON
 /// escapes already or are refused before.
 fn quoted(text: &str) -> String {
@@ -254,5 +281,20 @@ mod tests {
         // No such member, no client id, no redirect URI, no secret.
         assert_eq!(faults(r#"{"clients":[{"client_id":"a b","client_naem":"x"}]}"#).len(), 4);
         assert_eq!(faults(r#"{"initial_access_tokens":[{"token":"short","uses":1,"expires_in":60}]}"#).len(), 1);
+        // No issuer, no audience, no rule; then no such member.
+        assert_eq!(faults(r#"{"trusted_issuers":[{"preset":"oidc","audiences":[],"rules":[]}]}"#).len(), 3);
+        assert_eq!(faults(r#"{"trusted_issuers":[{"issuer":"https://a.example","preset":"oidc","rulez":[]}]}"#).len(), 1);
+    }
+
+    #[test]
+    fn a_trusted_issuer_is_written_with_its_settings_beside_it() {
+        let rule = r#"{"id":"r","claims":{"sub":{"equals":"it's"}},"yields":{"client":"c","scope":"s"}}"#;
+        let json = format!(r#"{{"trusted_issuers":[{{"issuer":"https://a.example","preset":"oidc","rules":[{rule}]}}]}}"#);
+        let (mut sql, mut faults) = (String::new(), Vec::new());
+        statements(&parse(&json).unwrap(), &mut sql, &mut faults);
+        assert_eq!(faults, [""; 0]);
+        let stored = rule.replace('\'', "''");
+        let values = format!("VALUES ('https://a.example', '{{\"preset\":\"oidc\",\"rules\":[{stored}]}}', ");
+        assert!(sql.contains(&values), "{sql}");
     }
 }

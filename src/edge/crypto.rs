@@ -113,6 +113,11 @@ impl Signer {
         exp: Option<Timestamp>,
         claims: T,
     ) -> Result<String, Fault> {
+        let claims = serde_json::to_value(claims).map_err(|error| Fault::broken("claims", error))?;
+        self.sign_json(typ, iat, exp, claims).await
+    }
+
+    async fn sign_json(&self, typ: Typ, iat: Timestamp, exp: Option<Timestamp>, claims: Value) -> Result<String, Fault> {
         let input = jose::signing_input(typ, self.alg, &self.kid, iat, exp, claims)
             .ok_or_else(|| Fault::Broken("claims do not serialize".to_owned()))?;
         let promise = subtle()?

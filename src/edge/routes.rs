@@ -6,7 +6,7 @@ use super::handlers::{
     accounts, answer, authorize,
     browser::{self, Browser},
     consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style, token,
-    userinfo,
+    trust_explain, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -47,6 +47,8 @@ pub enum Route {
     Introspect,
     /// Userinfo endpoint.
     Userinfo,
+    /// Why an outside token is worth what it is.
+    TrustExplain,
     /// Client registration endpoint (RFC 7591).
     Register,
     /// Client configuration endpoint of one client (RFC 7592).
@@ -92,6 +94,7 @@ impl Route {
             "/revoke" => Self::Revoke,
             "/introspect" => Self::Introspect,
             "/userinfo" => Self::Userinfo,
+            "/admin/trust/explain" => Self::TrustExplain,
             "/register" => Self::Register,
             _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
@@ -125,6 +128,7 @@ impl Route {
             Self::Revoke => "revoke",
             Self::Introspect => "introspect",
             Self::Userinfo => "userinfo",
+            Self::TrustExplain => "admin/trust/explain",
             Self::Register => "register",
             Self::Registration => "register/client",
             Self::Qr => "device/qr",
@@ -148,6 +152,7 @@ impl Route {
             Self::DeviceAuthorization
             | Self::Introspect
             | Self::Par
+            | Self::TrustExplain
             | Self::Register
             | Self::Approve
             | Self::Undo
@@ -212,7 +217,7 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Jwks => metadata::jwks(ctx, request).await,
         Route::Health => metadata::health(ctx).await,
         Route::Style => Ok(style::style(ctx, request)),
-        Route::FormPostScript => Ok(answer::form_post_script(request)),
+        Route::FormPostScript => Ok(answer::form_post_script()),
         Route::Authorize if is_post => authorize::submit(ctx, request, line).await,
         Route::Authorize => authorize::show(ctx, request, line).await,
         Route::Consent if is_post => consent::submit(ctx, request, line).await,
@@ -226,6 +231,7 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Revoke => revoke::revoke(ctx, request, line).await,
         Route::Introspect => introspect::introspect(ctx, request, line).await,
         Route::Userinfo => userinfo::info(ctx, request, line).await,
+        Route::TrustExplain => trust_explain::explain(ctx, request, line).await,
         Route::Register => register::create(ctx, request, line).await,
         Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),
@@ -299,6 +305,7 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
     } else {
         WireResponse::error(&error, &ctx.request_id)
     };
+    let scope = if route == Route::TrustExplain { trust_explain::SCOPE } else { "openid" };
     match error.code {
         Code::MethodNotAllowed => response = response.header("allow", route.methods().join(", ")),
         Code::InvalidClient if request.header("authorization").is_some() => {
@@ -306,10 +313,10 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
             response = response.header("www-authenticate", format!("Basic realm=\"{}\"", ctx.config.issuer));
         }
         Code::InvalidRequest if route == Route::Userinfo => {
-            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)));
+            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error), scope));
         }
         Code::InvalidToken | Code::InsufficientScope => {
-            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)));
+            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error), scope));
         }
         _ => {}
     }

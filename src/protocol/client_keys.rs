@@ -1,5 +1,5 @@
-//! The public keys of clients: which of a JWK Set count (RFC 7517), which may have signed a JWT, and when a
-//! set is fetched again.
+//! The public keys of clients and of trusted issuers: which of a JWK Set count (RFC 7517), which may have
+//! signed a JWT, and when a set is fetched again.
 
 use serde_json::Value;
 
@@ -68,6 +68,19 @@ fn is_good_rsa(n: &str, e: &str) -> bool {
 pub fn usable(set: &Value) -> Option<Vec<ClientKey>> {
     let keys = set.get("keys")?.as_array()?;
     Some(keys.iter().filter_map(ClientKey::parse).take(MOST_KEYS).collect())
+}
+
+/// What is wrong with a JWK Set that somebody hands in, if anything.
+pub fn set_fault(set: &Value) -> Option<&'static str> {
+    let keys = set.get("keys").and_then(Value::as_array);
+    let Some(keys) = keys.filter(|keys| (1..=MOST_KEYS).contains(&keys.len())) else {
+        return Some("must be a JWK Set of 1 to 20 keys");
+    };
+    let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+    if keys.iter().any(|key| private.iter().any(|member| key.get(member).is_some())) {
+        return Some("public keys only");
+    }
+    usable(set).is_none_or(|keys| keys.is_empty()).then_some("no key in it can be used")
 }
 
 /// Those that may have signed a JWT with this header: of the algorithm, and of the name where both have one.
@@ -207,6 +220,22 @@ mod tests {
         assert_eq!(usable(&json!({"keys": vec![ec(&json!({})); 30]})).unwrap().len(), MOST_KEYS);
         let [key] = usable(&json!({"keys": [ec(&json!({"d": "secret", "kid": "k"}))]})).unwrap().try_into().unwrap();
         assert_eq!(key.jwk, json!({"kty": "EC", "crv": "P-256", "x": "x", "y": "y"}));
+    }
+
+    #[test]
+    fn sets_that_are_handed_in() {
+        assert_eq!(set_fault(&json!({"keys": [ec(&json!({})), {"kty": "oct"}]})), None);
+        for bad in [
+            json!({}),
+            json!([]),
+            json!({"keys": []}),
+            json!({"keys": vec![ec(&json!({})); 21]}),
+            json!({"keys": [ec(&json!({"d": "x"}))]}),
+            json!({"keys": [ec(&json!({})), {"kty": "oct", "k": "x"}]}),
+            json!({"keys": [ec(&json!({"use": "enc"}))]}),
+        ] {
+            assert!(set_fault(&bad).is_some(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use super::access_token::AccessToken;
 use super::claims::{Actor, Party};
 use super::client::{Client, REFRESH_TOKEN, TOKEN_EXCHANGE};
+use super::client_metadata::AccessTokenFormat;
 use super::config::Config;
 use super::device_authorization::{resources, scope};
 use super::error::{Code, OAuthError};
 use super::form::Form;
-use super::resource::Target;
+use super::resource::{Target, TokenKind};
 use super::scope::Scope;
 use super::secret::Secret;
 use super::service::service_target;
@@ -144,7 +145,7 @@ pub fn decide(
     // 4
     let target = target(request, client, config, subject)?;
     // 5
-    check_requested(request, client, subject, scope, act.as_ref())?;
+    check_requested(request, client, subject, scope, target.kind, act.as_ref())?;
     Ok(Exchange { scope: scope.clone(), target, ends_by, act })
 }
 
@@ -184,11 +185,14 @@ fn check_requested(
     client: &Client,
     subject: &AccessToken,
     scope: &Scope,
+    kind: TokenKind,
     act: Option<&Actor>,
 ) -> Result<(), OAuthError> {
     let policy = client.metadata.token_exchange;
     let is_allowed = match request.requested {
-        TokenType::AccessToken | TokenType::Jwt => true,
+        TokenType::AccessToken => true,
+        // Where only introspection is to tell what it says, nobody gets it to read.
+        TokenType::Jwt => kind.format == AccessTokenFormat::Jwt,
         // It is for the client itself, and says who signed in.
         TokenType::IdToken => policy.id_token && subject.is_of_user() && scope.contains("openid") && request.resources.is_empty(),
         // A grant of its own, which nobody acts in for another.
@@ -216,3 +220,6 @@ pub const fn unacceptable(detail: &'static str) -> OAuthError {
 const fn unsupported(name: &'static str) -> OAuthError {
     OAuthError::new(Code::InvalidRequest, "a token type is not supported").because(name)
 }
+
+#[cfg(test)]
+mod tests;

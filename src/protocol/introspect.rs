@@ -41,7 +41,7 @@ pub enum AnswerForm {
 impl AnswerForm {
     /// By the `Accept` header (RFC 9110 12.5.1): the one of ours that is preferred most, the first of equals.
     pub fn of(accept: Option<&str>) -> Self {
-        let mut best = (Self::Json, 0.0);
+        let mut best = (Self::Json, 0);
         for range in accept.unwrap_or_default().split(',') {
             let mut parts = range.split(';').map(str::trim);
             let form = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
@@ -51,12 +51,22 @@ impl AnswerForm {
                 _ => continue,
             };
             let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
-            let weight = weight.map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0));
+            let weight = weight.map_or(1000, thousandths);
             if weight > best.1 {
                 best = (form, weight);
             }
         }
         best.0
+    }
+}
+
+/// A weight in thousandths (RFC 9110 12.4.2); what is none counts as nothing.
+fn thousandths(weight: &str) -> u32 {
+    let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
+    match (whole, fraction.len(), format!("{fraction:0<3}").parse()) {
+        ("0", 0..=3, Ok(thousandths)) => thousandths,
+        ("1", 0..=3, Ok(0)) => 1000,
+        _ => 0,
     }
 }
 
@@ -119,6 +129,8 @@ mod tests {
         ] {
             assert_eq!(of(signed), AnswerForm::SignedJson, "{signed}");
         }
-        assert_eq!(of("application/jwt, */*;q=0.5"), AnswerForm::AccessToken);
+        for jwt in ["application/jwt, */*;q=0.5", "application/json;q=0.499,application/jwt;q=0.5", "application/jwt;q=1.000"] {
+            assert_eq!(of(jwt), AnswerForm::AccessToken, "{jwt}");
+        }
     }
 }

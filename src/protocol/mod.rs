@@ -52,5 +52,6 @@ pub mod steps;
 pub mod throttle;
 pub mod time;
 pub mod token;
+pub mod trust;
 pub mod uri;
 pub mod user_code;

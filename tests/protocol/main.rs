@@ -7,3 +7,4 @@ mod jose;
 mod parsers;
 mod refresh;
 mod register;
+mod trust;

@@ -11,13 +11,11 @@ use crate::edge::store::exchanges;
 use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId};
 use crate::protocol::client::{Client, TOKEN_EXCHANGE};
-use crate::protocol::client_metadata::AccessTokenFormat;
 use crate::protocol::error::OAuthError;
 use crate::protocol::exchange::{Exchange, ExchangeRequest, TokenType, decide, remaining, unacceptable};
 use crate::protocol::ids::{OwnedId, random};
 use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
-use crate::protocol::resource::TokenKind;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::{Secret, base64url};
 use crate::protocol::service::{jittered, may_act};
@@ -61,8 +59,7 @@ pub async fn exchange(
     let issue = OfUs { client, subject, behind, decided };
     // 4 and 5
     match request.requested {
-        TokenType::AccessToken => issue.access(ctx, &signers, None).await,
-        TokenType::Jwt => issue.access(ctx, &signers, Some(AccessTokenFormat::Jwt)).await,
+        issued @ (TokenType::AccessToken | TokenType::Jwt) => issue.access(ctx, &signers, issued).await,
         TokenType::IdToken => issue.id(ctx, &signers).await,
         TokenType::RefreshToken => issue.refresh(ctx).await,
     }
@@ -126,7 +123,7 @@ impl OfUs {
         jittered(self.client.access_token_lifetime(&ctx.config), draw).min(remaining(self.decided.ends_by, ctx.now))
     }
 
-    async fn access(self, ctx: &Ctx, signers: &Signers, format: Option<AccessTokenFormat>) -> Result<TokenResponse, Failure> {
+    async fn access(self, ctx: &Ctx, signers: &Signers, issued: TokenType) -> Result<TokenResponse, Failure> {
         let [draw, random @ ..] = random::<17>(&mut Platform);
         let lifetime = self.lifetime(ctx, draw);
         let (sub, sid) = self.subject_for_client(ctx).await?;
@@ -154,9 +151,7 @@ impl OfUs {
             ..before
         };
         let token = AccessToken { claims, iat: ctx.now, exp: ctx.now.plus(lifetime) };
-        let kind = TokenKind { format: format.unwrap_or(target.kind.format), ..target.kind };
-        let text = access_token::made(ctx, signers.access(kind.alg)?, kind, token).await?;
-        let issued = if format == Some(AccessTokenFormat::Jwt) { TokenType::Jwt } else { TokenType::AccessToken };
+        let text = access_token::made(ctx, signers.access(target.kind.alg)?, target.kind, token).await?;
         Ok(TokenResponse { issued_token_type: Some(issued.uri()), ..TokenResponse::access(text, lifetime, scope) })
     }
 

@@ -25,7 +25,7 @@ pub async fn info(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
     // 1
     let Some(token) = bearer(request).await? else {
         // RFC 6750 3.1: no error code when no token was sent.
-        return Ok(WireResponse::empty(401).header("www-authenticate", challenge(ctx, None)));
+        return Ok(WireResponse::empty(401).header("www-authenticate", challenge(ctx, None, "openid")));
     };
     // 2
     let token = access_token::read_at_any_time(ctx, &token).await?.ok_or(invalid("not an access token of ours"))?;
@@ -63,12 +63,12 @@ async fn answer(ctx: &Ctx, client: &Client, mut info: Map<String, Value>) -> Res
     Ok(WireResponse::cacheable("application/jwt", "no-store", signed.into_bytes()))
 }
 
-/// The `WWW-Authenticate` of a protected resource (RFC 6750 3).
-pub fn challenge(ctx: &Ctx, error: Option<&OAuthError>) -> String {
+/// The `WWW-Authenticate` of a protected resource that needs this scope (RFC 6750 3).
+pub fn challenge(ctx: &Ctx, error: Option<&OAuthError>, scope: &str) -> String {
     let realm = format!("Bearer realm=\"{}\"", ctx.config.issuer);
     match error {
         Some(error) => {
-            let scope = if error.code == Code::InsufficientScope { ", scope=\"openid\"" } else { "" };
+            let scope = if error.code == Code::InsufficientScope { format!(", scope=\"{scope}\"") } else { String::new() };
             format!("{realm}, error=\"{}\", error_description=\"{}\"{scope}", error.code.row().0, error.description)
         }
         None => realm,

@@ -18,6 +18,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sign_outs;
 pub mod signing_keys;
+pub mod trusted_issuers;
 pub mod users;
 
 use serde::Deserialize;
