@@ -131,7 +131,7 @@ pub fn decide(
     }
     // 2
     let act = match actor {
-        Some(actor) => Some(delegated(client, config, subject, actor)?),
+        Some(actor) => Some(delegated(client, config, subject.claims.may_act.as_ref(), subject.claims.act.as_ref(), actor)?),
         None if is_own || client.metadata.token_exchange.impersonation => subject.claims.act.clone(),
         None => return Err(unacceptable("an actor_token is needed: the client may not impersonate")),
     };
@@ -149,8 +149,14 @@ pub fn decide(
     Ok(Exchange { scope: scope.clone(), target, ends_by, act })
 }
 
-/// Who acts, and before them whoever acted already.
-fn delegated(client: &Client, config: &Config, subject: &AccessToken, actor: &AccessToken) -> Result<Actor, OAuthError> {
+/// Who acts by an actor token of this client, if the subject lets them, and before them whoever acted already.
+pub fn delegated(
+    client: &Client,
+    config: &Config,
+    may_act: Option<&Party>,
+    before: Option<&Actor>,
+    actor: &AccessToken,
+) -> Result<Actor, OAuthError> {
     if actor.claims.client_id != client.id {
         return Err(unacceptable("the actor token is not this client's own"));
     }
@@ -158,11 +164,11 @@ fn delegated(client: &Client, config: &Config, subject: &AccessToken, actor: &Ac
         return Err(unacceptable("the actor token is itself about somebody for whom another acts"));
     }
     let names = |party: &Party| party.sub == actor.claims.sub && party.iss.as_ref().is_none_or(|iss| *iss == config.issuer);
-    if !subject.claims.may_act.as_ref().is_some_and(names) {
+    if !may_act.is_some_and(names) {
         return Err(unacceptable("the subject token does not let this actor act"));
     }
     let party = Party { iss: None, sub: actor.claims.sub.clone() };
-    let act = Actor { party, act: subject.claims.act.clone().map(Box::new) };
+    let act = Actor { party, act: before.cloned().map(Box::new) };
     if act.chain().count() > MOST_ACTORS {
         return Err(unacceptable("too many have acted one for another"));
     }

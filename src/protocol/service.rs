@@ -4,7 +4,7 @@
 use serde_json::Map;
 
 use super::access_token::AccessToken;
-use super::claims::{AccessClaims, Party};
+use super::claims::{AccessClaims, Actor, Party};
 use super::client::Client;
 use super::config::{Config, STANDARD_SCOPES};
 use super::error::{Code, OAuthError};
@@ -57,6 +57,8 @@ pub struct ServiceSubject {
     pub sub: String,
     /// `roles`.
     pub roles: Vec<String>,
+    /// Who acts for them.
+    pub act: Option<Actor>,
 }
 
 /// The token that a client gets for itself or for somebody of a trusted issuer. `jti` is random.
@@ -81,7 +83,7 @@ pub fn service_token(
         amr: Vec::new(),
         sid: None,
         roles: subject.roles,
-        act: None,
+        act: subject.act,
         may_act: may_act(client),
         more: if is_itself { client.metadata.access_token_claims.clone() } else { Map::new() },
     };
@@ -150,7 +152,7 @@ mod tests {
         let own = OwnToken { scope: Scope::parse("records:read").unwrap(), target: kind };
         let at = [Timestamp::from_millis(0), Timestamp::from_millis(600_000)];
         let of = |sub: &str| {
-            let subject = ServiceSubject { sub: sub.to_owned(), roles: Vec::new() };
+            let subject = ServiceSubject { sub: sub.to_owned(), roles: Vec::new(), act: None };
             serde_json::to_value(service_token(&client, &config, subject, &own, "j".into(), at).claims).unwrap()
         };
         assert_eq!(

@@ -32,13 +32,15 @@ pub async fn issue(
     };
     let (client, own) = request.decided(ctx, decide).await?;
     // 2
-    let subject = ServiceSubject { sub: client.id.clone(), roles: Vec::new() };
-    Ok(answer(ctx, &client, subject, own, client.access_token_lifetime(&ctx.config)).await?)
+    let subject = ServiceSubject { sub: client.id.clone(), roles: Vec::new(), act: None };
+    let signer = Signer::of(ctx, own.target.kind.alg).await?;
+    Ok(answer(ctx, &signer, &client, subject, own, client.access_token_lifetime(&ctx.config)).await?)
 }
 
 /// Signs what was decided, for at most this lifetime.
 pub async fn answer(
     ctx: &Ctx,
+    signer: &Signer,
     client: &Client,
     subject: ServiceSubject,
     own: OwnToken,
@@ -48,7 +50,6 @@ pub async fn answer(
     let lifetime = jittered(lifetime, draw);
     let dates = [ctx.now, ctx.now.plus(lifetime)];
     let token = service_token(client, &ctx.config, subject, &own, base64url(&jti), dates);
-    let signer = Signer::of(ctx, own.target.kind.alg).await?;
-    let text = access_token::made(ctx, &signer, own.target.kind, token).await?;
+    let text = access_token::made(ctx, signer, own.target.kind, token).await?;
     Ok(TokenResponse::access(text, lifetime, own.scope))
 }

@@ -5,14 +5,16 @@ use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::access_token::{self, Standing, standing};
 use crate::edge::handlers::api::ClientRequest;
+use crate::edge::handlers::federation::{self, Wanted};
 use crate::edge::log::Line;
 use crate::edge::pairwise;
 use crate::edge::store::exchanges;
 use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId};
-use crate::protocol::client::{Client, TOKEN_EXCHANGE};
+use crate::protocol::client::{Client, JWT_BEARER, TOKEN_EXCHANGE};
 use crate::protocol::error::OAuthError;
 use crate::protocol::exchange::{Exchange, ExchangeRequest, TokenType, decide, remaining, unacceptable};
+use crate::protocol::foreign_jwt::unverified_issuer;
 use crate::protocol::ids::{OwnedId, random};
 use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
@@ -22,7 +24,7 @@ use crate::protocol::service::{jittered, may_act};
 use crate::protocol::time::Seconds;
 use crate::protocol::token::{TokenResponse, check_grant_type};
 
-/// An exchange of a token of ours.
+/// An exchange of a token of ours; [`federation`] has those of others.
 ///
 /// 1. Authenticate the client; it must be registered for this grant type.
 /// 2. Subject and actor token must be access tokens of ours, in time (RFC 8693 2.1), with something alive behind
@@ -34,8 +36,11 @@ pub async fn exchange(
     ctx: &Ctx,
     caller: Option<&ClientRequest>,
     request: &ExchangeRequest,
-    _line: &mut Line,
+    line: &mut Line,
 ) -> Result<TokenResponse, Failure> {
+    if unverified_issuer(request.subject_token.expose()).is_some_and(|issuer| issuer != ctx.config.issuer) {
+        return exchange_outside(ctx, caller, request, line).await;
+    }
     // 1
     let caller = caller.ok_or(OAuthError::missing("client_id"))?;
     let (client, ()) = caller.decided(ctx, |client| check_grant_type(client, TOKEN_EXCHANGE)).await?;
@@ -65,16 +70,49 @@ pub async fn exchange(
     }
 }
 
-/// The JWT bearer grant.
-pub fn jwt_bearer(
-    _ctx: &Ctx,
-    _caller: Option<&ClientRequest>,
-    _assertion: &Secret,
-    _scope: Option<&Scope>,
-    _resources: &[String],
-    _line: &mut Line,
+/// The exchange of a token of somebody else. Only a client that proves who it is can have an actor token.
+async fn exchange_outside(
+    ctx: &Ctx,
+    caller: Option<&ClientRequest>,
+    request: &ExchangeRequest,
+    line: &mut Line,
 ) -> Result<TokenResponse, Failure> {
-    Err(OAuthError::invalid_grant("no issuer is trusted").into())
+    let actor = match &request.actor_token {
+        Some(token) => Some(alive(ctx, token, TokenType::AccessToken).await?.0),
+        None => None,
+    };
+    let wanted = Wanted {
+        token: &request.subject_token,
+        grant_type: TOKEN_EXCHANGE,
+        scope: request.scope.as_ref(),
+        resources: &request.resources,
+        requested: request.requested,
+        actor: actor.as_ref(),
+        refuse: unacceptable,
+    };
+    let response = federation::trade(ctx, caller, &wanted, line).await?;
+    Ok(TokenResponse { issued_token_type: Some(request.requested.uri()), ..response })
+}
+
+/// The JWT bearer grant: only others' tokens are assertions here.
+pub async fn jwt_bearer(
+    ctx: &Ctx,
+    caller: Option<&ClientRequest>,
+    assertion: &Secret,
+    scope: Option<&Scope>,
+    resources: &[String],
+    line: &mut Line,
+) -> Result<TokenResponse, Failure> {
+    let wanted = Wanted {
+        token: assertion,
+        grant_type: JWT_BEARER,
+        scope,
+        resources,
+        requested: TokenType::AccessToken,
+        actor: None,
+        refuse: OAuthError::invalid_grant,
+    };
+    federation::trade(ctx, caller, &wanted, line).await
 }
 
 /// A token of ours that is good right now, and what stands behind it.

@@ -17,6 +17,7 @@ pub mod device;
 pub mod device_authorization;
 pub mod device_page;
 pub mod exchange;
+pub mod federation;
 pub mod guess;
 pub mod home;
 pub mod introspect;

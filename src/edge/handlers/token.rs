@@ -39,7 +39,7 @@ pub async fn token(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Res
         }
         TokenRequest::JwtBearer { assertion, scope, resources } => {
             limit_services(ctx, caller.as_ref()).await?;
-            exchange::jwt_bearer(ctx, caller.as_ref(), &assertion, scope.as_ref(), &resources, line)?
+            exchange::jwt_bearer(ctx, caller.as_ref(), &assertion, scope.as_ref(), &resources, line).await?
         }
         TokenRequest::AuthorizationCode { code, redirect_uri, verifier, resources } => {
             let (caller, client) = authenticated(ctx, caller, AUTHORIZATION_CODE).await?;
