@@ -11,7 +11,7 @@ mod realm;
 use std::process::ExitCode;
 
 use clap::Parser;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use parties::{App, called};
 use realm::{Realm, User};
@@ -54,20 +54,21 @@ fn travelled(home: &Realm, there: &Realm) -> Result<(), String> {
 
 /// What became of somebody at the other realm.
 enum Outcome {
-    /// The exchange was refused, with this code.
+    /// The exchange was refused, with this code and words.
     Refused(String, String),
     Admitted {
         roles: Vec<String>,
-        /// Statuses of the API: their own records, and everybody's
-        own: u16,
-        all: u16,
+        /// How many records of their own they see, after they added one
+        own: Option<usize>,
+        /// How many of everybody's; none where they may not
+        all: Option<usize>,
     },
 }
 
 fn visited(at_home: &App<'_>, abroad: &App<'_>, user: &User, there: &Realm) -> Result<Outcome, String> {
     let token = at_home.signed_in(user, &there.issuer)?;
-    // It is for the other realm's token endpoint; its API takes tokens of its own realm alone.
-    let (status, _) = called(&there.api, "/caller", &token)?;
+    // It is for the other realm's token endpoint; the API takes tokens of its own realm alone.
+    let (status, _) = called(&there.api, "/caller", &token, None)?;
     if status != 401 {
         return Err(format!("the API of {} answers {status} to a token of {}", there.name, at_home.issuer));
     }
@@ -75,33 +76,39 @@ fn visited(at_home: &App<'_>, abroad: &App<'_>, user: &User, there: &Realm) -> R
         Ok(token) => token,
         Err((error, words)) => return Ok(Outcome::Refused(error, words)),
     };
-    let (_, caller) = called(&there.api, "/caller", &token)?;
+    let (_, caller) = called(&there.api, "/caller", &token, None)?;
     let roles = caller.get("roles").and_then(Value::as_array).into_iter().flatten();
     let roles = roles.filter_map(Value::as_str).map(str::to_owned).collect();
-    let (own, all) = (called(&there.api, "/records", &token)?.0, called(&there.api, "/records/all", &token)?.0);
-    Ok(Outcome::Admitted { roles, own, all })
+    called(&there.api, "/records", &token, Some(&json!({"text": format!("{} was here", user.login)})))?;
+    let records = |path| match called(&there.api, path, &token, None)? {
+        (200, answer) => Ok(answer.get("records").and_then(Value::as_array).map(Vec::len)),
+        (403, _) => Ok(None),
+        (status, _) => Err(format!("{path} of {} answers {status}", there.name)),
+    };
+    Ok(Outcome::Admitted { roles, own: records("/records")?, all: records("/records/all")? })
 }
 
 impl Outcome {
     fn told(&self) -> String {
+        let count = |records: &Option<usize>| records.map_or_else(|| "refused".to_owned(), |records| records.to_string());
         match self {
             Self::Refused(error, words) => format!("refused, {error}: {words}"),
             Self::Admitted { roles, own, all } => {
-                format!("{:<9} own records {own}, all records {all}", roles.join(" "))
+                format!("{:<9} own records: {}, everybody's: {}", roles.join(" "), count(own), count(all))
             }
         }
     }
 
-    /// Whether it is as it should be for somebody with these roles there.
+    /// Whether it is as it should be for somebody with these roles there: an engineer reads everybody's records.
     fn check(&self, expected: &[String]) -> Result<(), String> {
         match self {
             Self::Refused(..) if expected.is_empty() => Ok(()),
-            Self::Admitted { roles, own: 200, all } if !expected.is_empty() && roles == expected => {
-                let wanted = if expected.iter().any(|role| role == "engineer") { 200 } else { 403 };
-                if *all == wanted { Ok(()) } else { Err(format!("all records should be {wanted}")) }
+            Self::Admitted { .. } if expected.is_empty() => Err("somebody without a role should be refused".to_owned()),
+            Self::Admitted { roles, own: Some(1..), all } if roles == expected => {
+                let is_engineer = expected.iter().any(|role| role == "engineer");
+                if all.is_some() == is_engineer { Ok(()) } else { Err("everybody's records are for engineers".to_owned()) }
             }
-            _ if expected.is_empty() => Err("somebody without a role should be refused".to_owned()),
-            _ => Err(format!("should be {}", expected.join(" "))),
+            _ => Err(format!("should be {}, and have a record", expected.join(" "))),
         }
     }
 }
@@ -118,13 +125,14 @@ mod tests {
         for (outcome, expected, is_right) in [
             (refused(), &[][..], true),
             (refused(), &["customer"], false),
-            (admitted(&[], 200, 403), &[], false),
-            (admitted(&["customer"], 200, 403), &["customer"], true),
-            (admitted(&["customer"], 200, 200), &["customer"], false),
-            (admitted(&["customer"], 403, 403), &["customer"], false),
-            (admitted(&["engineer"], 200, 403), &["customer"], false),
-            (admitted(&["engineer"], 200, 200), &["engineer"], true),
-            (admitted(&["engineer"], 200, 403), &["engineer"], false),
+            (admitted(&[], Some(1), None), &[], false),
+            (admitted(&["customer"], Some(1), None), &["customer"], true),
+            (admitted(&["customer"], Some(1), Some(2)), &["customer"], false),
+            (admitted(&["customer"], Some(0), None), &["customer"], false),
+            (admitted(&["customer"], None, None), &["customer"], false),
+            (admitted(&["engineer"], Some(1), None), &["customer"], false),
+            (admitted(&["engineer"], Some(1), Some(2)), &["engineer"], true),
+            (admitted(&["engineer"], Some(1), None), &["engineer"], false),
         ] {
             assert_eq!(outcome.check(&roles(expected)).is_ok(), is_right, "{}", outcome.told());
         }

@@ -71,7 +71,6 @@ impl App<'_> {
             ("subject_token", token),
             ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
             ("resource", resource),
-            ("scope", "records:read"),
         ])
     }
 
@@ -85,9 +84,11 @@ impl App<'_> {
     }
 }
 
-/// Asks a resource server (RFC 6750 2.1): status and JSON.
-pub fn called(api: &str, path: &str, token: &str) -> Result<(u16, Value), String> {
-    let answer = http()?.get(format!("{api}{path}")).bearer_auth(token).send().map_err(|error| error.to_string())?;
+/// Asks a resource server (RFC 6750 2.1), or gives it something: status and JSON.
+pub fn called(api: &str, path: &str, token: &str, given: Option<&Value>) -> Result<(u16, Value), String> {
+    let (http, url) = (http()?, format!("{api}{path}"));
+    let request = given.map_or_else(|| http.get(&url), |given| http.post(&url).json(given));
+    let answer = request.bearer_auth(token).send().map_err(|error| error.to_string())?;
     Ok((answer.status().as_u16(), json(Ok(answer))?))
 }
 
