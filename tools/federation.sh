@@ -36,11 +36,11 @@ done
 "$programs/federation" "${arguments[@]}"
 
 [ -z "${ONCE:-}" ] || exit 0
+trap 'exit 0' INT TERM HUP
 cat <<END
 
 The realms run on, until Ctrl-C. People and clients are in examples/federation/*.json.
   mdhlabs    http://localhost:${realm[mdhlabs]}    API http://localhost:${api[mdhlabs]}    sign in as max / centrifuge-no-1864
   providerx  http://localhost:${realm[providerx]}    API http://localhost:${api[providerx]}    sign in as ivo / crossbar-no-1913
 END
-trap 'exit 0' INT TERM HUP
 while check_running; do pause; done
