@@ -75,8 +75,10 @@ async fn authenticated(
 }
 
 /// A cheap first filter for what machines ask, by client and network: a stranger who names somebody else's
-/// client uses up nothing of it elsewhere.
+/// client uses up nothing of it elsewhere. Who shows no proof could name one client after the other, so these
+/// are all one.
 async fn limit_services(ctx: &Ctx, caller: Option<&ClientRequest>) -> Result<(), Failure> {
-    let id = caller.map_or("", |caller| caller.credentials.client_id.as_str());
+    let credentials = caller.map(|caller| &caller.credentials).filter(|credentials| !credentials.is_bare());
+    let id = credentials.map_or("", |credentials| credentials.client_id.as_str());
     limit(ctx, "LIMIT_TOKEN", format!("{id} {}", ctx.network)).await
 }
