@@ -36,7 +36,7 @@ done
 "$programs/federation" "${arguments[@]}"
 
 [ -z "${ONCE:-}" ] || exit 0
-trap 'exit 0' INT TERM HUP
+trap 'interrupted 0' INT TERM HUP
 cat <<END
 
 The realms run on, until Ctrl-C. People and clients are in examples/federation/*.json.

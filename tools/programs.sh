@@ -48,14 +48,19 @@ check_running() {
   [ -z "$make_id" ] || kill -0 "$make_id" 2>/dev/null || exit 1
 }
 
+# Told to stop, by Ctrl-C and by a `make` that got it too: once is enough.
+interrupted() {
+  trap '' INT TERM HUP
+  exit "$1"
+}
 finish() {
   local status=$?
-  trap - EXIT
   trap '' INT TERM HUP
+  trap - EXIT
   [ ${#running[@]} = 0 ] || kill "${running[@]}" 2>/dev/null || true
-  wait
+  wait || true
   rm -rf "$work"
   exit "$status"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM HUP
+trap 'interrupted 130' INT TERM HUP

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken step fails the test by panicking")]
 
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -35,13 +35,21 @@ fn free_ports<const N: usize>() -> [u16; N] {
     })
 }
 
-/// A script of `tools/`, with the programs that are built already.
-fn script(name: &str, settings: &[(&str, String)]) -> Command {
+/// A script of `tools/`, with its settings, all ports, and with the programs that are built already.
+fn script(name: &str, settings: &[(&str, u16)]) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new("bash");
-    command.arg(root.join("tools").join(name)).envs(settings.iter().map(|(name, value)| (name, value)));
-    command.env("LATCHKEY_PROGRAMS", built("")).env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
+    command.arg(root.join("tools").join(name)).envs(settings.iter().map(|(name, port)| (name, port.to_string())));
+    let folder = folder(settings);
+    std::fs::create_dir_all(&folder).unwrap();
+    command.env("LATCHKEY_PROGRAMS", built("")).env("TMPDIR", folder);
     command
+}
+
+/// Where a script with these settings may put what it needs while it runs.
+fn folder(settings: &[(&str, u16)]) -> PathBuf {
+    let ports: Vec<String> = settings.iter().map(|(_, port)| port.to_string()).collect();
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("walkthrough-{}-{}", std::process::id(), ports.join("-")))
 }
 
 /// A running program, until it is dropped.
@@ -104,17 +112,18 @@ async fn outcome(command: Command) -> (ExitStatus, String, String) {
     (running.ended().await, said, complaints)
 }
 
-/// Nothing that a script started is there after it.
-fn assert_all_stopped(ports: &[u16]) {
-    for port in ports {
-        assert!(TcpStream::connect(("localhost", *port)).is_err(), "somebody still listens on {port}");
+/// Nothing of a script is there after it: no program, no file.
+fn assert_nothing_is_left(settings: &[(&str, u16)]) {
+    for (name, port) in settings {
+        assert!(TcpStream::connect(("localhost", *port)).is_err(), "somebody still listens on {name}, {port}");
     }
+    std::fs::remove_dir(folder(settings)).expect("the folder is empty");
 }
 
 #[tokio::test]
 async fn a_ci_job_trades_its_token() {
-    let ports @ [latchkey, github, api] = free_ports();
-    let settings = [("PORT", latchkey), ("GITHUB_PORT", github), ("API_PORT", api)].map(|(name, port)| (name, port.to_string()));
+    let [latchkey, github, api] = free_ports();
+    let settings = [("PORT", latchkey), ("GITHUB_PORT", github), ("API_PORT", api)];
     let (status, said, complaints) = outcome(script("ci-walkthrough.sh", &settings)).await;
     assert!(status.success(), "{said}\n{complaints}");
     let steps: Vec<&str> = said.split("\n== ").skip(1).collect();
@@ -136,7 +145,7 @@ async fn a_ci_job_trades_its_token() {
     assert_eq!(end, "All as it should be\n");
     let tokens = said.split('"').filter(|word| word.starts_with("eyJ")).count();
     assert_eq!(tokens, 0, "no token is shown");
-    assert_all_stopped(&ports);
+    assert_nothing_is_left(&settings);
 }
 
 #[tokio::test]
@@ -148,19 +157,18 @@ async fn a_walkthrough_that_cannot_start_says_so_and_leaves_nothing() {
     assert_eq!((status.code(), said.as_str()), (Some(1), ""), "{complaints}");
     assert!(complaints.contains("github ended by itself"), "{complaints}");
     drop(taken);
-    assert_all_stopped(&ports);
+    assert_nothing_is_left(&settings);
 }
 
 #[tokio::test]
 async fn people_of_two_realms_have_roles_at_the_other() {
-    let ports @ [mdhlabs, providerx, mdhlabs_api, providerx_api] = free_ports();
+    let [mdhlabs, providerx, mdhlabs_api, providerx_api] = free_ports();
     let settings = [
         ("MDHLABS_PORT", mdhlabs),
         ("PROVIDERX_PORT", providerx),
         ("MDHLABS_API_PORT", mdhlabs_api),
         ("PROVIDERX_API_PORT", providerx_api),
     ];
-    let settings = settings.map(|(name, port)| (name, port.to_string()));
     let mut running = Running::start(script("federation.sh", &settings));
     let said = running.up_to("The realms run on").await;
     for line in [
@@ -182,10 +190,12 @@ async fn people_of_two_realms_have_roles_at_the_other() {
     assert_eq!(Person::new(&home).try_sign_in("max", "centrifuge-no-1864").await.status, 303);
     assert_eq!(Person::new(&there).try_sign_in("max", "centrifuge-no-1864").await.status, 400, "nobody there");
 
+    // A Ctrl-C comes twice where `make` passes it on.
+    running.interrupt();
     running.interrupt();
     let status = running.ended().await;
     assert_eq!(status.code(), Some(0));
-    assert_all_stopped(&ports);
+    assert_nothing_is_left(&settings);
 }
 
 /// The example service beside its API and the Worker: one token for all callers, renewed before it is over.
