@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Everything runs without a terminal and without questions.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev serve portal rotate-keys test lint bench clean
+.PHONY: help setup build dev serve portal ci-walkthrough federation rotate-keys test lint bench clean
 SHELL := bash
 
 SOURCES := $(shell find src templates -type f 2>/dev/null) Cargo.toml Cargo.lock
@@ -8,7 +8,7 @@ SOURCES := $(shell find src templates -type f 2>/dev/null) Cargo.toml Cargo.lock
 NODE = PATH="$(CURDIR)/node_modules/.bin:$$PATH" node
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## check prerequisites, install pinned tools (all other targets do it)
 	@bash tools/setup.sh
@@ -26,6 +26,12 @@ serve: build ## serve the built Worker (PORT, STATE, ISSUER, SEED=<file.json>, a
 
 portal: setup ## the example portal on http://localhost:4180 and its API beside `make dev` (ISSUER, PORTAL_PORT, API_PORT)
 	@bash tools/portal.sh
+
+ci-walkthrough: build ## a CI job trades its platform's token for ours, start to end (PORT, GITHUB_PORT, API_PORT)
+	@bash tools/ci-walkthrough.sh
+
+federation: build ## two realms that trust each other, and what their people may at the other one (ONCE=1 to stop then)
+	@bash tools/federation.sh
 
 rotate-keys: setup ## new signing keys for a running `make serve` or `make dev` (STATE)
 	@$(NODE) tools/rotate-keys.mjs

@@ -26,7 +26,7 @@ step() {
 bash tools/setup.sh "$([ "${1:-}" = lint ] || echo browser)" || { failed=1; finish; exit 1; }
 
 native=(--no-default-features --features seed)
-examples=(--example device --example portal --example resource-server)
+examples=(--example device --example portal --example resource-server --example service-client --example outside-issuer --example federation)
 step "formatting" cargo fmt --check || true
 step "clippy, native" cargo clippy --quiet "${native[@]}" --all-targets -- -D warnings || true
 step "clippy, Wasm" cargo clippy --quiet --target wasm32-unknown-unknown --lib -- -D warnings || true

@@ -5,7 +5,9 @@
 //! ```
 //!
 //! It knows the issuer and its own name and nothing else: the provider's keys come from its metadata, and a token is
-//! checked here, without asking anybody. It shares no code with Latchkey.
+//! checked here, without asking anybody. Whom a token is about may be a person, a service (then `sub` is its `client_id`)
+//! or somebody of another issuer; scopes say what a token allows, roles what its subject may (RFC 9068 2.2.3.1), and
+//! `act` who acts for them (RFC 8693 4.1). It shares no code with Latchkey.
 
 mod provider;
 #[cfg(test)]
@@ -26,7 +28,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use clap::Parser;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use provider::{Alg, Provider, Refusal, Rules, unix_time};
 
@@ -35,7 +37,7 @@ const MOST_RECORDS: usize = 1000;
 /// Longest text of a record, in characters.
 const LONGEST_TEXT: usize = 500;
 
-/// A small API for tests and as a pattern: records of the person that an access token is about.
+/// A small API for tests and as a pattern: records of whom an access token is about.
 #[derive(Parser)]
 struct Args {
     /// Issuer of the access tokens, exactly as it names itself; https, or http on this machine
@@ -50,6 +52,9 @@ struct Args {
     /// Signature algorithm that is taken: ES256, RS256 or PS256; may be repeated
     #[arg(long, value_name = "ALG", default_value = "ES256", value_parser = alg)]
     alg: Vec<Alg>,
+    /// Role of those who may read everybody's records
+    #[arg(long, value_name = "ROLE", default_value = "engineer")]
+    reader_role: String,
 }
 
 fn alg(name: &str) -> Result<Alg, String> {
@@ -60,14 +65,23 @@ struct Api {
     provider: Provider,
     audience: String,
     algs: Vec<Alg>,
+    reader_role: String,
     records: Mutex<VecDeque<Record>>,
 }
 
 struct Record {
     subject: String,
+    /// Who acted for the subject, if somebody did
+    actor: Option<String>,
     text: String,
     /// Unix time in seconds
     created_at: i64,
+}
+
+impl Record {
+    fn shown(&self) -> Value {
+        without_nulls(json!({"text": self.text, "created_at": self.created_at, "actor": self.actor}))
+    }
 }
 
 #[tokio::main]
@@ -80,8 +94,8 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(args: Args) -> Result<(), String> {
-    let Args { issuer, audience, listen, alg } = args;
-    let api = Api { provider: Provider::new(&issuer)?, audience, algs: alg, records: Mutex::default() };
+    let Args { issuer, audience, listen, alg, reader_role } = args;
+    let api = Api { provider: Provider::new(&issuer)?, audience, algs: alg, reader_role, records: Mutex::default() };
     let listener = tokio::net::TcpListener::bind(&listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     println!("resource-server: listening on http://{listen}");
     axum::serve(listener, router(Arc::new(api))).await.map_err(|error| error.to_string())
@@ -90,9 +104,32 @@ async fn serve(args: Args) -> Result<(), String> {
 fn router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
+        .route("/caller", get(about))
         .route("/records", get(list).post(add))
+        .route("/records/all", get(list_all))
         .layer(DefaultBodyLimit::max(16 * 1024))
         .with_state(api)
+}
+
+/// The same object without the members that say nothing.
+fn without_nulls(mut object: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    object
+}
+
+/// `GET /caller`: what the access token says of whom it is about. No scope is needed.
+async fn about(caller: Caller) -> Response {
+    let shown = json!({
+        "subject": caller.subject,
+        "client_id": caller.client,
+        "scope": caller.scope,
+        "roles": caller.roles,
+        "service": caller.subject == caller.client,
+        "act": caller.act,
+    });
+    no_store(StatusCode::OK, &without_nulls(shown))
 }
 
 /// `GET /records`: the caller's own, oldest first.
@@ -100,8 +137,24 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, F
     caller.must_have("records:read")?;
     let records = api.records.lock().unwrap_or_else(PoisonError::into_inner);
     let own = records.iter().filter(|record| record.subject == caller.subject);
-    let own: Vec<_> = own.map(|record| json!({"text": record.text, "created_at": record.created_at})).collect();
-    Ok(no_store(StatusCode::OK, &json!({"records": own})))
+    Ok(no_store(StatusCode::OK, &json!({"records": own.map(Record::shown).collect::<Vec<_>>()})))
+}
+
+/// `GET /records/all`: everybody's, with whose they are, for one role.
+async fn list_all(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, Failure> {
+    caller.must_have("records:read")?;
+    if !caller.roles.contains(&api.reader_role) {
+        return Err(Failure::InsufficientRole);
+    }
+    let records = api.records.lock().unwrap_or_else(PoisonError::into_inner);
+    let with_subject = |record: &Record| {
+        let mut shown = record.shown();
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("subject".to_owned(), record.subject.as_str().into());
+        }
+        shown
+    };
+    Ok(no_store(StatusCode::OK, &json!({"records": records.iter().map(with_subject).collect::<Vec<_>>()})))
 }
 
 #[derive(Deserialize)]
@@ -122,8 +175,9 @@ async fn add(
         let reason = format!("text must have 1 to {LONGEST_TEXT} characters");
         return Err(Failure::Body(StatusCode::BAD_REQUEST, reason));
     }
-    let record = Record { subject: caller.subject, text, created_at: unix_time() };
-    let answer = json!({"text": record.text, "created_at": record.created_at});
+    let actor = caller.actor();
+    let record = Record { subject: caller.subject, actor, text, created_at: unix_time() };
+    let answer = record.shown();
     let mut records = api.records.lock().unwrap_or_else(PoisonError::into_inner);
     if records.len() >= MOST_RECORDS {
         records.pop_front();
@@ -135,13 +189,22 @@ async fn add(
 /// Whom a valid access token is about, and what it allows.
 struct Caller {
     subject: String,
+    client: String,
     scope: String,
+    roles: Vec<String>,
+    /// The claim as it is
+    act: Option<Value>,
 }
 
 impl Caller {
     fn must_have(&self, scope: &'static str) -> Result<(), Failure> {
         let has = self.scope.split(' ').any(|granted| granted == scope);
         if has { Ok(()) } else { Err(Failure::InsufficientScope(scope)) }
+    }
+
+    /// The outermost alone: who acted before is history, and decides nothing (RFC 8693 4.1).
+    fn actor(&self) -> Option<String> {
+        Some(self.act.as_ref()?.get("sub")?.as_str()?.to_owned())
     }
 }
 
@@ -153,14 +216,21 @@ impl FromRequestParts<Arc<Api>> for Caller {
         let rules = Rules { algs: &api.algs, types: &["at+jwt"], audience: &api.audience };
         let token = api.provider.verified(token, &rules, unix_time()).await?;
         // RFC 9068 2.2: these are in every access token.
-        let (Some(subject), Some(_), Some(_)) = (token.text("sub"), token.text("client_id"), token.text("jti")) else {
+        let (Some(subject), Some(client), Some(_)) = (token.text("sub"), token.text("client_id"), token.text("jti")) else {
             return Err(Failure::InvalidToken("a required claim is missing"));
         };
         // RFC 7800: such a token is worth nothing without its key, and a bearer shows none.
         if token.claims.contains_key("cnf") {
             return Err(Failure::InvalidToken("bound to a key that was not shown"));
         }
-        Ok(Self { subject: subject.to_owned(), scope: token.text("scope").unwrap_or_default().to_owned() })
+        let held = token.claims.get("roles").and_then(Value::as_array).into_iter().flatten();
+        Ok(Self {
+            subject: subject.to_owned(),
+            client: client.to_owned(),
+            scope: token.text("scope").unwrap_or_default().to_owned(),
+            roles: held.filter_map(Value::as_str).map(str::to_owned).collect(),
+            act: token.claims.get("act").cloned(),
+        })
     }
 }
 
@@ -200,6 +270,8 @@ enum Failure {
     InvalidToken(&'static str),
     /// RFC 6750 3.1, with the scope that is needed
     InsufficientScope(&'static str),
+    /// The same, where no scope would help
+    InsufficientRole,
     /// The provider's keys cannot be had
     Unavailable,
     /// The token is good, what was sent is not
@@ -225,6 +297,7 @@ impl IntoResponse for Failure {
             Self::InvalidRequest(reason) => (StatusCode::BAD_REQUEST, "invalid_request", *reason),
             Self::InvalidToken(reason) => (StatusCode::UNAUTHORIZED, "invalid_token", *reason),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope", "the access token does not allow this"),
+            Self::InsufficientRole => (StatusCode::FORBIDDEN, "insufficient_scope", "no role of the subject allows this"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "", "tokens cannot be checked right now"),
             Self::Body(status, reason) => (*status, "", reason.as_str()),
         };
@@ -236,7 +309,7 @@ impl IntoResponse for Failure {
         let challenge = match &self {
             Self::NoToken => r#"Bearer realm="records""#.to_owned(),
             Self::InsufficientScope(scope) => challenge(error, reason) + &format!(r#", scope="{scope}""#),
-            Self::InvalidRequest(_) | Self::InvalidToken(_) => challenge(error, reason),
+            Self::InvalidRequest(_) | Self::InvalidToken(_) | Self::InsufficientRole => challenge(error, reason),
             Self::Unavailable => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
                 return response;

@@ -31,7 +31,8 @@ impl Running {
         let mut provider = Provider::new(&fake.issuer).unwrap();
         provider.fetch_pause = pause;
         let (audience, algs) = (AUDIENCE.to_owned(), vec![Alg::ES256]);
-        let api = Api { provider, audience, algs, records: std::sync::Mutex::default() };
+        let reader_role = "engineer".to_owned();
+        let api = Api { provider, audience, algs, reader_role, records: std::sync::Mutex::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, router(Arc::new(api))).await });
@@ -195,6 +196,39 @@ async fn requests_are_refused_as_rfc_6750_says() {
         "{challenge}"
     );
     assert_eq!(api.status(&api.token(|_, claims| claims["scope"] = json!(""))).await, 403);
+}
+
+#[tokio::test]
+async fn a_service_a_role_and_an_actor_are_seen() {
+    let api = Running::start().await;
+    let get = async |path: &str, token: &str| {
+        let request = api.http.get(format!("{}{path}", api.url)).bearer_auth(token);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let service = api.token(|_, claims| (claims["sub"], claims["scope"]) = (json!("c"), json!("records:read")));
+    let seen = json!({"subject": "c", "client_id": "c", "scope": "records:read", "roles": [], "service": true});
+    assert_eq!(get("/caller", &service).await, (200, seen));
+    assert_eq!(get("/records", &service).await, (200, json!({"records": []})));
+
+    let act = json!({"sub": "helpdesk", "act": {"sub": "before"}});
+    let delegated = api.token(|_, claims| (claims["act"], claims["roles"]) = (act.clone(), json!(["engineer", 1])));
+    let (_, seen) = get("/caller", &delegated).await;
+    assert_eq!((&seen["act"], &seen["roles"], &seen["service"]), (&act, &json!(["engineer"]), &json!(false)));
+    let add = api.http.post(format!("{}/records", api.url)).bearer_auth(&delegated).json(&json!({"text": "for her"}));
+    let added: Value = add.send().await.unwrap().json().await.unwrap();
+    assert_eq!(added["actor"], "helpdesk");
+
+    let (status, all) = get("/records/all", &delegated).await;
+    let first = &all["records"][0];
+    assert_eq!((status, &first["subject"], &first["text"]), (200, &json!("ada"), &json!("for her")));
+    for roles in [json!(["customer"]), json!([]), json!("engineer"), json!({"engineer": true}), json!(["engineers"])] {
+        let token = api.token(|_, claims| claims["roles"] = roles.clone());
+        let (status, challenge) = refusal(api.http.get(format!("{}/records/all", api.url)).bearer_auth(&token)).await;
+        assert!(status == 403 && challenge.contains(r#"error="insufficient_scope""#), "{roles}: {status} {challenge}");
+    }
+    let unscoped = api.token(|_, claims| (claims["roles"], claims["scope"]) = (json!(["engineer"]), json!("openid")));
+    assert_eq!((get("/records/all", &unscoped).await.0, get("/records/all", "x").await.0), (403, 401));
 }
 
 #[tokio::test]

@@ -19,4 +19,5 @@ mod services;
 mod sso;
 mod strangers;
 mod support;
+mod walkthroughs;
 mod web;
