@@ -1,0 +1,67 @@
+//! What an exchange costs, by the Worker's own count, and what it says in the log.
+
+use serde_json::{Value, json};
+
+use super::{B, C, PHANTOM, RSA, alone, api, delegate, exchange, granted, own, tokens, uri};
+use crate::harness::Fixture;
+use crate::support::Person;
+
+/// More parameters.
+type More = Vec<(String, String)>;
+
+/// The last line about a client.
+async fn last_line(fixture: &Fixture, client: &str) -> Value {
+    let lines = fixture.logs().await.into_iter().map(|entry| entry["line"].clone());
+    lines.filter(|line| line["client"] == client && line["route"] == "token").next_back().unwrap()
+}
+
+/// Issue 4, "Budgets": no row is written unless a refresh token is issued; one read for each token of ours.
+#[tokio::test]
+async fn an_exchange_writes_nothing_but_the_grant_of_a_refresh_token() {
+    let (_turn, fixture) = alone().await;
+    let (gate, orders, person) = (api(&fixture.a, "gate"), api(&fixture.a, "orders"), Person::ada(&fixture.a).await);
+    let subject = tokens(&fixture.a, "app", &person).await.member("access_token");
+    let actor = own(&orders).await;
+    // Keys and clients are in memory after the first.
+    for resource in [B, RSA] {
+        granted(&exchange(&gate, &subject, &[("resource", resource)]).await);
+    }
+    granted(&delegate(&orders, &subject, &actor, &[]).await);
+    let service = own(&orders).await;
+    let kind = |name: &str| ("requested_token_type".to_owned(), uri(name));
+    let table: [(&str, &str, More, i64, i64); 7] = [
+        ("a JWT", &subject, vec![], 1, 0),
+        ("another algorithm", &subject, vec![("resource".into(), RSA.into())], 1, 0),
+        ("less", &subject, vec![("scope".into(), "openid".into()), ("audience".into(), C.into())], 1, 0),
+        ("an opaque token", &subject, vec![("resource".into(), PHANTOM.into())], 1, 0),
+        ("an ID token", &subject, vec![kind("id_token")], 1, 0),
+        ("for a service", &service, vec![], 1, 0),
+        // The client afresh, and the batch that inserts.
+        ("a refresh token", &subject, vec![kind("refresh_token")], 3, 1),
+    ];
+    for (what, subject, more, trips, rows) in &table {
+        let before = if *rows == 0 { Some(fixture.stored().await) } else { None };
+        let more: Vec<(&str, &str)> = more.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = exchange(&gate, subject, &more).await;
+        assert_eq!(answer.status, 200, "{what}: {}", answer.body);
+        let line = last_line(fixture, "gate").await;
+        let cost = &line["cost"];
+        assert_eq!((cost["rows"].as_i64(), cost["objects"].as_i64()), (Some(*rows), Some(0)), "{what}: {line}");
+        assert!(cost["d1_trips"].as_i64().unwrap() <= *trips, "{what}: {line}");
+        assert_eq!(cost["outbound"], json!(0), "{what}: {line}");
+        // Neither the token that came nor the one that went is in the log.
+        let text = line.to_string();
+        assert!(!text.contains(*subject) && !text.contains(&answer.member("access_token")), "{what}: {text}");
+        if let Some(before) = before {
+            fixture.assert_unchanged(before).await;
+        }
+    }
+    granted(&delegate(&orders, &subject, &actor, &[]).await);
+    let line = last_line(fixture, "orders").await;
+    assert_eq!(line["cost"]["rows"], json!(0), "{line}");
+    assert!(line["cost"]["d1_trips"].as_i64().unwrap() <= 2, "{line}");
+    let answer = exchange(&gate, "a.b.c", &[]).await;
+    assert_eq!(answer.status, 400);
+    let line = last_line(fixture, "gate").await;
+    assert_eq!((line["cost"]["d1_trips"].as_i64(), line["cost"]["rows"].as_i64()), (Some(0), Some(0)), "garbage: {line}");
+}
