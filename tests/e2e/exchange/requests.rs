@@ -97,7 +97,7 @@ async fn bad_requests_get_their_error_and_leave_nothing() {
     }
     refused("nobody at all", &exchange(&Api::public(&fixture.a, ""), &subject, &[]).await, "invalid_request");
     let answer = Api::send(gate.request("GET", &format!("/token?grant_type={TOKEN_EXCHANGE}&subject_token={subject}"))).await;
-    assert_eq!((answer.status, answer.header("allow")), (405, "POST"), "{}", answer.body);
+    assert_eq!((answer.status, answer.header("allow")), (405, "POST, OPTIONS"), "{}", answer.body);
     fixture.assert_unchanged(before).await;
     assert_eq!(claims(&subject)["aud"], json!(A));
 }
