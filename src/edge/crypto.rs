@@ -17,7 +17,6 @@ use super::failure::Fault;
 use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
-use crate::protocol::client::Client;
 use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
 use crate::protocol::keys::{Chore, KeyRecord, Schedule, WrappedKey, chores, jwks, public_members, signer, thumbprint};
 use crate::protocol::seal::{OpenError, Sealer};
@@ -36,36 +35,11 @@ enum Use {
     Verify,
 }
 
-/// Whatever signs a token answer, loaded before anything is committed: a realm whose keys cannot be
-/// had refuses first, instead of rotating a token that it then cannot answer with.
-pub struct Signers {
-    access: Vec<Signer>,
-    /// Signs ID tokens.
-    pub id: Signer,
-}
-
 /// One key, ready to sign.
 pub struct Signer {
     alg: Alg,
     kid: String,
     key: CryptoKey,
-}
-
-impl Signers {
-    /// Loads them.
-    pub async fn ready(ctx: &Ctx, client: &Client) -> Result<Self, Fault> {
-        let mut access = Vec::new();
-        for alg in ctx.config.resources.algs(client, &ctx.config) {
-            access.push(Signer::of(ctx, alg).await?);
-        }
-        Ok(Self { access, id: Signer::of(ctx, client.metadata.id_token_alg()).await? })
-    }
-
-    /// What signs access tokens by this algorithm, of those that the client's resources want.
-    pub fn access(&self, alg: Alg) -> Result<&Signer, Fault> {
-        let signer = self.access.iter().find(|signer| signer.alg == alg);
-        signer.ok_or_else(|| Fault::Unavailable("the client's resources changed meanwhile".to_owned()))
-    }
 }
 
 impl Signer {
@@ -358,15 +332,18 @@ fn parameters(alg: Alg) -> js_sys::Object {
     }
 }
 
-fn subtle() -> Result<SubtleCrypto, Fault> {
+/// `crypto.subtle`.
+pub fn subtle() -> Result<SubtleCrypto, Fault> {
     let crypto = Reflect::get(&js_sys::global(), &"crypto".into()).map_err(|error| fault(&error))?;
     Ok(crypto.unchecked_into::<Crypto>().subtle())
 }
 
-fn bytes(buffer: &JsValue) -> Vec<u8> {
+/// The bytes of an `ArrayBuffer`.
+pub fn bytes(buffer: &JsValue) -> Vec<u8> {
     Uint8Array::new(buffer).to_vec()
 }
 
-fn fault(error: &JsValue) -> Fault {
+/// What `WebCrypto` threw.
+pub fn fault(error: &JsValue) -> Fault {
     Fault::broken("WebCrypto", js::message(error))
 }
