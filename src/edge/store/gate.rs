@@ -26,3 +26,24 @@ macro_rules! gate {
     };
 }
 pub(super) use gate;
+
+/// Whether the grant that another was exchanged from (RFC 8693) is alive, where there is one: it is neither
+/// revoked nor over, its client is enabled and the user's consent to that was not withdrawn. What is the
+/// user's own is asked of the grant itself. A parent has no parent: `exchanges` sees to that.
+macro_rules! parent_alive {
+    ($user:literal, $parent:literal, $now:literal) => {
+        concat!(
+            "(",
+            $parent,
+            " = '' OR EXISTS (SELECT 1 FROM grants p JOIN clients pc ON pc.id = p.client_id WHERE p.user_id = ",
+            $user,
+            " AND p.id = ",
+            $parent,
+            " AND p.revoked_at IS NULL AND p.expires_at > ",
+            $now,
+            " AND pc.enabled = 1 AND NOT EXISTS (SELECT 1 FROM consents px WHERE px.user_id = p.user_id \
+             AND px.client_id = p.client_id AND px.withdrawn_at >= p.approved_at)))"
+        )
+    };
+}
+pub(super) use parent_alive;

@@ -11,8 +11,8 @@ type More = Vec<(String, String)>;
 
 /// The last line about a client.
 async fn last_line(fixture: &Fixture, client: &str) -> Value {
-    let lines = fixture.logs().await.into_iter().map(|entry| entry["line"].clone());
-    lines.filter(|line| line["client"] == client && line["route"] == "token").next_back().unwrap()
+    let mut lines = fixture.logs().await.into_iter().map(|entry| entry["line"].clone());
+    lines.rfind(|line| line["client"] == client && line["route"] == "token").unwrap()
 }
 
 /// Issue 4, "Budgets": no row is written unless a refresh token is issued; one read for each token of ours.
