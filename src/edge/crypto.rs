@@ -1,7 +1,7 @@
 //! Signing and verifying through `WebCrypto`, with the keys of `signing_keys`.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use js_sys::{Reflect, Uint8Array};
@@ -26,6 +26,8 @@ thread_local! {
     /// The rows as this isolate last read them. Plain data; imported keys are kept beside by `kid`.
     static ROWS: RefCell<Option<(Timestamp, Rc<[StoredKey]>)>> = const { RefCell::new(None) };
     static IMPORTED: RefCell<HashMap<(String, Use), CryptoKey>> = RefCell::new(HashMap::new());
+    static PARAMETERS: RefCell<BTreeMap<Alg, js_sys::Object>> = const { RefCell::new(BTreeMap::new()) };
+    static SUBTLE: RefCell<Option<SubtleCrypto>> = const { RefCell::new(None) };
 }
 
 /// What an imported key is for.
@@ -310,8 +312,18 @@ fn kids(jwks: &str) -> Vec<String> {
     keys.into_iter().flatten().filter_map(|key| key.get("kid")?.as_str().map(str::to_owned)).collect()
 }
 
-/// Parameters that fit generating, importing, signing and verifying alike.
+/// What `WebCrypto` wants to know about an algorithm: one object for all that this isolate does.
 fn parameters(alg: Alg) -> js_sys::Object {
+    if let Some(known) = PARAMETERS.with_borrow(|all| all.get(&alg).cloned()) {
+        return known;
+    }
+    let parameters = new_parameters(alg);
+    PARAMETERS.with_borrow_mut(|all| all.insert(alg, parameters.clone()));
+    parameters
+}
+
+/// Parameters that fit generating, importing, signing and verifying alike.
+fn new_parameters(alg: Alg) -> js_sys::Object {
     match alg {
         Alg::ES256 => js::object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into()), ("hash", "SHA-256".into())]),
         Alg::RS256 => js::object(&[
@@ -334,8 +346,13 @@ fn parameters(alg: Alg) -> js_sys::Object {
 
 /// `crypto.subtle`.
 pub fn subtle() -> Result<SubtleCrypto, Fault> {
+    if let Some(subtle) = SUBTLE.with_borrow(Clone::clone) {
+        return Ok(subtle);
+    }
     let crypto = Reflect::get(&js_sys::global(), &"crypto".into()).map_err(|error| fault(&error))?;
-    Ok(crypto.unchecked_into::<Crypto>().subtle())
+    let subtle = crypto.unchecked_into::<Crypto>().subtle();
+    SUBTLE.set(Some(subtle.clone()));
+    Ok(subtle)
 }
 
 /// The bytes of an `ArrayBuffer`.
