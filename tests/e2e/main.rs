@@ -5,6 +5,7 @@ mod authorize;
 mod browser;
 mod code;
 mod devices;
+mod exchange;
 mod flow;
 mod harness;
 mod inputs;

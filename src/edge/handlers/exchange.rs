@@ -236,7 +236,7 @@ impl OfUs {
         let id = OwnedId::generate(&parent.user, &mut Platform);
         let Exchange { scope, target, .. } = &self.decided;
         let exchanged = exchanges::Exchanged { parent, id: &id, client: &self.client, scope, resources: &target.audience };
-        let ends = exchanges::insert(ctx, &exchanged).await?.ok_or(unacceptable("the gate is shut, or the client changed"))?;
+        let ends = exchanges::insert(ctx, &exchanged).await?.ok_or(unacceptable(NOT_INSERTED))?;
         let token = RefreshToken { user: parent.user.clone(), grant: id, generation: 0 };
         Ok(TokenResponse {
             issued_token_type: Some(TokenType::RefreshToken.uri()),
@@ -245,6 +245,9 @@ impl OfUs {
         })
     }
 }
+
+/// Why there is no new grant, for the log.
+const NOT_INSERTED: &str = "the gate is shut, the client changed, or the grant came by an exchange itself";
 
 /// `token_type` of what is not an access token (RFC 8693 2.2.1).
 const NOT_APPLICABLE: &str = "N_A";
