@@ -140,7 +140,7 @@ async fn assert_alive(fixture: &Fixture, app: &App, tokens: &Answer) {
 
 /// Asserts an error of RFC 6749 5.2: status, code, JSON that nobody stores, a description that may be shown.
 #[track_caller]
-fn assert_refused(answer: &Answer, error: &str) {
+pub fn assert_refused(answer: &Answer, error: &str) {
     assert_eq!((answer.status, answer.error().as_str()), (400, error), "{}", answer.body);
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("content-type"), "application/json");
@@ -150,7 +150,7 @@ fn assert_refused(answer: &Answer, error: &str) {
 
 /// Asserts `invalid_client` (RFC 6749 5.2): 401 with a challenge where the header was used.
 #[track_caller]
-fn assert_no_client(answer: &Answer, by_header: bool) {
+pub fn assert_no_client(answer: &Answer, by_header: bool) {
     let status = if by_header { 401 } else { 400 };
     assert_eq!((answer.status, answer.error().as_str()), (status, "invalid_client"), "{}", answer.body);
     assert_eq!(answer.header("www-authenticate").starts_with("Basic "), by_header);
@@ -189,24 +189,25 @@ impl Entropy for Random {
 }
 
 /// Seconds since 1970.
-fn now() -> i64 {
+pub fn now() -> i64 {
     i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap()
 }
 
 /// Something that nobody used before.
-fn fresh() -> String {
+pub fn fresh() -> String {
     let mut bytes = [0; 16];
     Random.fill(&mut bytes);
     base64url(&bytes)
 }
 
-async fn jwks(base: &str) -> Value {
+/// The JWK Set of a Worker.
+pub async fn jwks(base: &str) -> Value {
     Api::demo(base).get("/jwks.json").await.json()
 }
 
 /// The claims of a JWT whose signature the `openidconnect` crate checks with the key that it names.
 #[track_caller]
-fn verified(jwks: &Value, jwt: &str) -> Value {
+pub fn verified(jwks: &Value, jwt: &str) -> Value {
     let (key, alg, header) = (key_of(jwks, jwt), alg_of(jwt), header(jwt));
     let keys = jwks["keys"].as_array().unwrap();
     let jwk = keys.iter().find(|jwk| jwk["kid"] == header["kid"]).unwrap();
@@ -232,7 +233,7 @@ fn key_of(jwks: &Value, jwt: &str) -> CoreJsonWebKey {
 }
 
 /// A P-256 key of a client: RFC 7515 A.3.
-fn p256(kid: &str) -> Value {
+pub fn p256(kid: &str) -> Value {
     json!({
         "kty": "EC", "crv": "P-256", "kid": kid, "use": "sig",
         "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
@@ -242,7 +243,7 @@ fn p256(kid: &str) -> Value {
 }
 
 /// Another: RFC 7517 A.2.
-fn other_p256(kid: &str) -> Value {
+pub fn other_p256(kid: &str) -> Value {
     json!({
         "kty": "EC", "crv": "P-256", "kid": kid, "use": "sig",
         "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
@@ -252,7 +253,7 @@ fn other_p256(kid: &str) -> Value {
 }
 
 /// An RSA key of a client: RFC 7515 A.2.
-fn rsa(kid: &str) -> Value {
+pub fn rsa(kid: &str) -> Value {
     json!({
         "kty": "RSA", "kid": kid, "use": "sig",
         "n": "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZ\
@@ -272,14 +273,14 @@ fn rsa(kid: &str) -> Value {
 }
 
 /// The public members of a key alone.
-fn public(key: &Value) -> Value {
+pub fn public(key: &Value) -> Value {
     let mut key = key.clone();
     key.as_object_mut().unwrap().retain(|name, _| !["d", "p", "q"].contains(&name.as_str()));
     key
 }
 
 /// A JWS with this header; what is no algorithm of the key's signs nothing.
-fn signed(key: &Value, header: &Value, claims: &Value) -> String {
+pub fn signed(key: &Value, header: &Value, claims: &Value) -> String {
     let input = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
     let mut jwk = key.clone();
     jwk.as_object_mut().unwrap().retain(|name, _| !["kid", "use"].contains(&name.as_str()));

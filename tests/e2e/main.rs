@@ -18,4 +18,5 @@ mod serve;
 mod sso;
 mod strangers;
 mod support;
+mod trust;
 mod web;
