@@ -62,6 +62,7 @@ fn clients() -> Vec<Value> {
         service("only-bearer", &json!({ "grant_types": [BEARER] })),
         service("only-exchange", &json!({ "grant_types": [EXCHANGE] })),
         service("disabled-account", &json!({})),
+        service("gateway", &json!({ "protected_resources": [API] })),
         service("gone-account", &json!({})),
     ]
 }

@@ -289,3 +289,34 @@ async fn parameters_are_there_once() {
     let saml = [("grant_type", "urn:ietf:params:oauth:grant-type:saml2-bearer"), ("assertion", robot.as_str())];
     assert_refused(&post(&fixture.a, &saml).await, "unsupported_grant_type");
 }
+
+/// Who shows no proof is one with all others of the network that show none, whomever they name; who does goes on.
+#[tokio::test]
+async fn strangers_share_one_limit_and_whoever_proves_himself_has_his_own() {
+    let fixture = super::setup(&issuers()).rate_limit("LIMIT_TOKEN", 5).start().await;
+    CI.publish(&[p256("k")]);
+    let robot = CI.token(&fixture, &json!({}));
+    let bogus = CI.token(&fixture, &json!({ "sub": "nobody" }));
+    let mut statuses = Vec::new();
+    for (number, grant) in BOTH.into_iter().cycle().take(8).enumerate() {
+        let name = format!("client-{number}");
+        let answer = match number % 3 {
+            0 => grant.anonymous(&fixture.a, &bogus, &[]).await,
+            1 => grant.by(&Api::public(&fixture.a, "deployer"), &bogus, &[]).await,
+            _ => grant.by(&Api::public(&fixture.a, &name), &bogus, &[]).await,
+        };
+        if answer.status == 429 {
+            assert_eq!((answer.error().as_str(), answer.header("cache-control")), ("temporarily_unavailable", "no-store"));
+            assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+            let cost = line(&fixture, &answer).await["cost"].clone();
+            assert_eq!((&cost["d1_trips"], &cost["outbound"]), (&json!(0), &json!(0)), "{cost}");
+        }
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses, [400, 400, 400, 400, 400, 429, 429, 429]);
+    assert_eq!(Grant::Bearer.anonymous(&fixture.a, &robot, &[]).await.status, 429);
+    for grant in BOTH {
+        let answer = grant.by(&client(&fixture.a, "deployer"), &robot, &[]).await;
+        assert!(answer.is_granted(), "{}", answer.body);
+    }
+}

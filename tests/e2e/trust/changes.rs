@@ -147,6 +147,15 @@ async fn accounts_are_switched_off_and_names_stay() {
         claims(&answer.member("access_token"))["sub"].clone()
     };
     let before = name(&fixture.a).await;
+    // What stands behind it is the client that brought it, and nothing of ours.
+    let gateway = client(&fixture.a, "gateway");
+    let token = Grant::Bearer.by(&client(&fixture.a, "broker"), &ada, &[]).await.member("access_token");
+    let told = gateway.post("/introspect", &[("token", &token)]).await.json();
+    assert_eq!((&told["active"], &told["sub"], &told["client_id"]), (&json!(true), &before, &json!("broker")));
+    assert_refused(&client(&fixture.a, "broker").post("/revoke", &[("token", &token)]).await, "unsupported_token_type");
+    switch("broker", 0).await;
+    assert_eq!(gateway.post("/introspect", &[("token", &token)]).await.json(), json!({ "active": false }), "at once");
+    switch("broker", 1).await;
     fixture.restart(json!({ "a": { "vars": { "REALM_EPOCH": "2" } }, "b": { "vars": { "REALM_EPOCH": "2" } } })).await;
     assert_eq!((name(&fixture.a).await, name(&fixture.b).await), (before.clone(), before.clone()));
     switch("broker", 0).await;

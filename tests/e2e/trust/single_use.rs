@@ -161,4 +161,12 @@ async fn a_lost_answer_neither_loses_nor_doubles_a_use() {
         let next = trade(&one).await;
         assert_eq!(next.is_granted(), !is_spent, "{mode:?}: {}", next.body);
     }
+    // Who cannot be looked up is not a stranger for it: nobody is told that his token is no good.
+    let one = token();
+    fixture.fault(Worker::B, &Fault { times: 2, ..Fault::new("DB", Mode::Before, "FROM trusted_issuers") }).await;
+    let answer = Grant::Bearer.anonymous(&fixture.b, &one, &[]).await;
+    assert_eq!((answer.status, answer.error().as_str()), (503, "temporarily_unavailable"), "{}", answer.body);
+    assert_ne!(answer.header("retry-after"), "");
+    fixture.disarm(Worker::B).await;
+    assert!(Grant::Bearer.anonymous(&fixture.b, &one, &[]).await.is_granted());
 }

@@ -170,6 +170,30 @@ async fn an_actor_acts_where_the_outside_token_lets_it() {
         assert_eq!(answer.error(), "invalid_request", "{what}: {}", answer.body);
         assert_refused(&answer, "invalid_request");
     }
-    // Lasting no longer than the actor's token: that of `broker` has its jitter off 600 s, the rule's is 120 s.
-    assert!(answer.json()["expires_in"].as_i64().unwrap() <= 120);
+}
+
+/// RFC 8693: what an outside token bought is a token of ours, and is traded on as one: for less, and not for longer.
+#[tokio::test]
+async fn what_it_bought_is_traded_on_for_less() {
+    let fixture = fixture();
+    let broker = client(&fixture.a, "broker");
+    let staff = of(ROLES, &json!({ "staff": true, "roles": ["full"], "exp": crate::code::now() + 60 }));
+    let first = Grant::Exchange.by(&broker, &staff, &[]).await.member("access_token");
+    let next = Grant::Exchange.by(&broker, &first, &[("scope", "records:read")]).await;
+    assert!(next.is_granted(), "{}", next.body);
+    let (first_claims, next_claims) = (claims(&first), claims(&next.member("access_token")));
+    for same in ["sub", "roles", "client_id", "aud"] {
+        assert_eq!(next_claims[same], first_claims[same], "{same}");
+    }
+    assert_eq!(next_claims["scope"], "records:read");
+    assert!(next_claims["exp"].as_i64().unwrap() <= first_claims["exp"].as_i64().unwrap());
+    let wider = Grant::Exchange.by(&broker, &next.member("access_token"), &[("scope", "records:read records:write")]).await;
+    assert_refused(&wider, "invalid_scope");
+    // It is no assertion, and nobody else's.
+    assert_refused(&Grant::Bearer.by(&broker, &first, &[]).await, "invalid_grant");
+    assert_refused(&Grant::Exchange.by(&client(&fixture.a, "outsider"), &first, &[]).await, "invalid_request");
+    for kind in ["id_token", "refresh_token"] {
+        let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
+        assert_refused(&Grant::Exchange.by(&broker, &first, &[("requested_token_type", &kind)]).await, "invalid_request");
+    }
 }
