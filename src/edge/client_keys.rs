@@ -15,9 +15,10 @@ use super::failure::{Failure, Fault};
 use super::js;
 use super::outbound::{self, Refused};
 use crate::protocol::client::Client;
-use crate::protocol::client_keys::{ClientKey, Fetches, Pace, Step, candidates, knows, usable};
+use crate::protocol::client_keys::{ClientKey, Fetches, Pace, Step, candidates, knows, recipients, usable};
 use crate::protocol::error::OAuthError;
 use crate::protocol::foreign_jwt::{AttestedJwt, ForeignJwt};
+use crate::protocol::jwe::{KeySource, Recipient};
 use crate::protocol::time::{Seconds, Timestamp};
 use crate::protocol::trust::{Keys, TrustedIssuer};
 
@@ -107,6 +108,25 @@ async fn by_fetched(
         }
         lacking = Some(fetched_at);
     }
+}
+
+/// The keys that something may be encrypted to, the best first; none where the recipient has none. A set that
+/// cannot be had now is no reason to say that.
+pub async fn encryption_keys(ctx: &Ctx, recipient: &Recipient) -> Result<Vec<ClientKey>, Fault> {
+    let Recipient { client, alg, keys, .. } = recipient;
+    let source = match keys {
+        KeySource::Inline(set) => return Ok(recipients(&usable(set).unwrap_or_default(), *alg)),
+        KeySource::Fetched(uri) => Source::Uri(uri.clone()),
+    };
+    let (fetched_at, keys) =
+        fetched(ctx, client, &source, None).await.map_err(|why| Fault::unavailable("keys of a client", why))?;
+    let fitting = recipients(&keys, *alg);
+    if !fitting.is_empty() {
+        return Ok(fitting);
+    }
+    // A newer set may have one. That there is no newer one leaves what is known.
+    let newer = fetched(ctx, client, &source, Some(fetched_at)).await;
+    Ok(newer.map(|(_, keys)| recipients(&keys, *alg)).unwrap_or_default())
 }
 
 async fn is_signed(keys: &[ClientKey], jwt: &ForeignJwt<'_>) -> Result<bool, Fault> {

@@ -1,7 +1,7 @@
 //! Signing and verifying through `WebCrypto`, with the keys of `signing_keys`.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use js_sys::{Reflect, Uint8Array};
@@ -17,7 +17,6 @@ use super::failure::Fault;
 use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
-use crate::protocol::client::Client;
 use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
 use crate::protocol::keys::{Chore, KeyRecord, Schedule, WrappedKey, chores, jwks, public_members, signer, thumbprint};
 use crate::protocol::seal::{OpenError, Sealer};
@@ -27,6 +26,8 @@ thread_local! {
     /// The rows as this isolate last read them. Plain data; imported keys are kept beside by `kid`.
     static ROWS: RefCell<Option<(Timestamp, Rc<[StoredKey]>)>> = const { RefCell::new(None) };
     static IMPORTED: RefCell<HashMap<(String, Use), CryptoKey>> = RefCell::new(HashMap::new());
+    static PARAMETERS: RefCell<BTreeMap<Alg, js_sys::Object>> = const { RefCell::new(BTreeMap::new()) };
+    static SUBTLE: RefCell<Option<SubtleCrypto>> = const { RefCell::new(None) };
 }
 
 /// What an imported key is for.
@@ -36,36 +37,11 @@ enum Use {
     Verify,
 }
 
-/// Whatever signs a token answer, loaded before anything is committed: a realm whose keys cannot be
-/// had refuses first, instead of rotating a token that it then cannot answer with.
-pub struct Signers {
-    access: Vec<Signer>,
-    /// Signs ID tokens.
-    pub id: Signer,
-}
-
 /// One key, ready to sign.
 pub struct Signer {
     alg: Alg,
     kid: String,
     key: CryptoKey,
-}
-
-impl Signers {
-    /// Loads them.
-    pub async fn ready(ctx: &Ctx, client: &Client) -> Result<Self, Fault> {
-        let mut access = Vec::new();
-        for alg in ctx.config.resources.algs(client, &ctx.config) {
-            access.push(Signer::of(ctx, alg).await?);
-        }
-        Ok(Self { access, id: Signer::of(ctx, client.metadata.id_token_alg()).await? })
-    }
-
-    /// What signs access tokens by this algorithm, of those that the client's resources want.
-    pub fn access(&self, alg: Alg) -> Result<&Signer, Fault> {
-        let signer = self.access.iter().find(|signer| signer.alg == alg);
-        signer.ok_or_else(|| Fault::Unavailable("the client's resources changed meanwhile".to_owned()))
-    }
 }
 
 impl Signer {
@@ -336,8 +312,18 @@ fn kids(jwks: &str) -> Vec<String> {
     keys.into_iter().flatten().filter_map(|key| key.get("kid")?.as_str().map(str::to_owned)).collect()
 }
 
-/// Parameters that fit generating, importing, signing and verifying alike.
+/// What `WebCrypto` wants to know about an algorithm: one object for all that this isolate does.
 fn parameters(alg: Alg) -> js_sys::Object {
+    if let Some(known) = PARAMETERS.with_borrow(|all| all.get(&alg).cloned()) {
+        return known;
+    }
+    let parameters = new_parameters(alg);
+    PARAMETERS.with_borrow_mut(|all| all.insert(alg, parameters.clone()));
+    parameters
+}
+
+/// Parameters that fit generating, importing, signing and verifying alike.
+fn new_parameters(alg: Alg) -> js_sys::Object {
     match alg {
         Alg::ES256 => js::object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into()), ("hash", "SHA-256".into())]),
         Alg::RS256 => js::object(&[
@@ -358,15 +344,23 @@ fn parameters(alg: Alg) -> js_sys::Object {
     }
 }
 
-fn subtle() -> Result<SubtleCrypto, Fault> {
+/// `crypto.subtle`.
+pub fn subtle() -> Result<SubtleCrypto, Fault> {
+    if let Some(subtle) = SUBTLE.with_borrow(Clone::clone) {
+        return Ok(subtle);
+    }
     let crypto = Reflect::get(&js_sys::global(), &"crypto".into()).map_err(|error| fault(&error))?;
-    Ok(crypto.unchecked_into::<Crypto>().subtle())
+    let subtle = crypto.unchecked_into::<Crypto>().subtle();
+    SUBTLE.set(Some(subtle.clone()));
+    Ok(subtle)
 }
 
-fn bytes(buffer: &JsValue) -> Vec<u8> {
+/// The bytes of an `ArrayBuffer`.
+pub fn bytes(buffer: &JsValue) -> Vec<u8> {
     Uint8Array::new(buffer).to_vec()
 }
 
-fn fault(error: &JsValue) -> Fault {
+/// What `WebCrypto` threw.
+pub fn fault(error: &JsValue) -> Fault {
     Fault::broken("WebCrypto", js::message(error))
 }

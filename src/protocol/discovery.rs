@@ -6,6 +6,7 @@ use super::claims::user_claims;
 use super::client::GRANT_TYPES;
 use super::config::Config;
 use super::jose::Alg;
+use super::jwe::{ContentEnc, KeyAlg};
 use super::session::ACR_PASSWORD;
 
 /// Languages of the pages (BCP 47).
@@ -63,8 +64,15 @@ pub fn metadata(config: &Config) -> Value {
         "backchannel_logout_session_supported": true,
         "ui_locales_supported": LOCALES,
     });
-    if let (true, Some(members)) = (config.client_id_documents, document.as_object_mut()) {
-        members.insert("client_id_metadata_document_supported".to_owned(), true.into());
+    if let Some(members) = document.as_object_mut() {
+        // OpenID Connect Discovery 3 and RFC 9701 7.
+        for kind in ["id_token", "introspection"] {
+            members.insert(format!("{kind}_encryption_alg_values_supported"), json!(KeyAlg::ALL));
+            members.insert(format!("{kind}_encryption_enc_values_supported"), json!(ContentEnc::ALL));
+        }
+        if config.client_id_documents {
+            members.insert("client_id_metadata_document_supported".to_owned(), true.into());
+        }
     }
     document
 }

@@ -90,7 +90,7 @@ fn pointed<'a>(token: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn the_first_rule_all_of_whose_claims_hold(rules in prop::collection::vec(conditions(), 1..4), claims in tokens()) {

@@ -1,6 +1,6 @@
 //! Token exchange (RFC 8693) and the JWT bearer grant (RFC 7523 2.1) at the token endpoint.
 
-use crate::edge::crypto::Signers;
+use crate::edge::crypto::Signer;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::access_token::{self, Standing, standing};
@@ -8,6 +8,7 @@ use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::federation::{self, Wanted};
 use crate::edge::log::Line;
 use crate::edge::pairwise;
+use crate::edge::signers::IdSigner;
 use crate::edge::store::exchanges;
 use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId};
@@ -16,7 +17,6 @@ use crate::protocol::error::OAuthError;
 use crate::protocol::exchange::{Exchange, ExchangeRequest, TokenType, decide, remaining, unacceptable};
 use crate::protocol::foreign_jwt::unverified_issuer;
 use crate::protocol::ids::{OwnedId, random};
-use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::{Secret, base64url};
@@ -52,20 +52,25 @@ pub async fn exchange(
     };
     // 3
     let mut client = client;
+    let is_final = match request.requested {
+        TokenType::RefreshToken => false,
+        TokenType::IdToken => client.metadata.id_token_encrypted_response_alg.is_none(),
+        TokenType::AccessToken | TokenType::Jwt => true,
+    };
     let decided = match decide(request, &client, &ctx.config, &subject, actor.as_ref()) {
-        Ok(decided) if request.requested != TokenType::RefreshToken => decided,
-        // A copy from memory may say yes, never no; and what is written is decided on what is there now.
+        Ok(decided) if is_final => decided,
+        // A copy from memory may say yes, never no, nor that there is no key to encrypt to; and what is written is
+        // decided on what is there now.
         _ => {
             client = caller.authenticated_afresh(ctx).await?;
             decide(request, &client, &ctx.config, &subject, actor.as_ref())?
         }
     };
-    let signers = Signers::ready(ctx, &client).await?;
     let issue = OfUs { client, subject, behind, decided };
     // 4 and 5
     match request.requested {
-        issued @ (TokenType::AccessToken | TokenType::Jwt) => issue.access(ctx, &signers, issued).await,
-        TokenType::IdToken => issue.id(ctx, &signers).await,
+        issued @ (TokenType::AccessToken | TokenType::Jwt) => issue.access(ctx, issued).await,
+        TokenType::IdToken => issue.id(ctx).await,
         TokenType::RefreshToken => issue.refresh(ctx).await,
     }
 }
@@ -161,7 +166,7 @@ impl OfUs {
         jittered(self.client.access_token_lifetime(&ctx.config), draw).min(remaining(self.decided.ends_by, ctx.now))
     }
 
-    async fn access(self, ctx: &Ctx, signers: &Signers, issued: TokenType) -> Result<TokenResponse, Failure> {
+    async fn access(self, ctx: &Ctx, issued: TokenType) -> Result<TokenResponse, Failure> {
         let [draw, random @ ..] = random::<17>(&mut Platform);
         let lifetime = self.lifetime(ctx, draw);
         let (sub, sid) = self.subject_for_client(ctx).await?;
@@ -189,11 +194,12 @@ impl OfUs {
             ..before
         };
         let token = AccessToken { claims, iat: ctx.now, exp: ctx.now.plus(lifetime) };
-        let text = access_token::made(ctx, signers.access(target.kind.alg)?, target.kind, token).await?;
+        let signer = Signer::of(ctx, target.kind.alg).await?;
+        let text = access_token::made(ctx, &signer, target.kind, token).await?;
         Ok(TokenResponse { issued_token_type: Some(issued.uri()), ..TokenResponse::access(text, lifetime, scope) })
     }
 
-    async fn id(self, ctx: &Ctx, signers: &Signers) -> Result<TokenResponse, Failure> {
+    async fn id(self, ctx: &Ctx) -> Result<TokenResponse, Failure> {
         let Standing::Grant(grant) = &self.behind else {
             return Err(unacceptable("an ID token is about a user").into());
         };
@@ -212,7 +218,7 @@ impl OfUs {
             act: self.decided.act.clone(),
             requested: serde_json::Map::new(),
         };
-        let text = signers.id.sign(ctx, Typ::IdToken, lifetime, claims).await?;
+        let text = IdSigner::ready(ctx, &self.client).await?.sign(ctx, lifetime, claims).await?;
         Ok(TokenResponse {
             issued_token_type: Some(TokenType::IdToken.uri()),
             token_type: NOT_APPLICABLE,

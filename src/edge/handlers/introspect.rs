@@ -6,6 +6,7 @@ use crate::edge::failure::Failure;
 use crate::edge::handlers::access_token::{Standing, read, standing};
 use crate::edge::handlers::api::ClientRequest;
 use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::jwe::Encrypter;
 use crate::edge::log::Line;
 use crate::protocol::access_token::AccessToken;
 use crate::protocol::client::Client;
@@ -13,6 +14,7 @@ use crate::protocol::introspect::{
     AnswerForm, INTROSPECTION_JWT, IntrospectionRequest, active, check_resource_server, inactive, signed_claims,
 };
 use crate::protocol::jose::{Alg, Typ};
+use crate::protocol::jwe::Recipient;
 
 /// Says what a token is good for right now.
 ///
@@ -43,7 +45,7 @@ pub async fn introspect(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -
     // 4
     match (form, token) {
         (AnswerForm::AccessToken, Some(token)) => as_access_token(ctx, token).await,
-        (AnswerForm::SignedJson, token) => signed(ctx, &caller, token.as_ref()).await,
+        (AnswerForm::SignedJson, token) => signed(ctx, &client_request, caller, token.as_ref()).await,
         (AnswerForm::Json | AnswerForm::AccessToken, token) => {
             Ok(WireResponse::json(200, &token.as_ref().map_or_else(inactive, active)))
         }
@@ -58,10 +60,26 @@ async fn as_access_token(ctx: &Ctx, token: AccessToken) -> Result<WireResponse, 
     Ok(WireResponse::cacheable("application/jwt", "no-store", jwt.into_bytes()))
 }
 
-/// The answer as a JWT for this resource server alone.
-async fn signed(ctx: &Ctx, caller: &Client, token: Option<&AccessToken>) -> Result<WireResponse, Failure> {
-    let claims = signed_claims(&ctx.config.issuer, caller, &token.map_or_else(inactive, active));
+/// The answer as a JWT for this resource server alone, which nobody else can read where it wants that.
+async fn signed(
+    ctx: &Ctx,
+    request: &ClientRequest,
+    mut caller: Client,
+    token: Option<&AccessToken>,
+) -> Result<WireResponse, Failure> {
+    let encrypter = match Encrypter::wanted(ctx, Recipient::of_introspection(&caller).as_ref()).await {
+        // A copy from memory may say yes, never no.
+        Err(Failure::Peer(_)) => {
+            caller = request.authenticated_afresh(ctx).await?;
+            Encrypter::wanted(ctx, Recipient::of_introspection(&caller).as_ref()).await?
+        }
+        outcome => outcome?,
+    };
+    let claims = signed_claims(&ctx.config.issuer, &caller, &token.map_or_else(inactive, active));
     let signer = Signer::of(ctx, caller.metadata.introspection_signed_response_alg.unwrap_or(Alg::RS256)).await?;
-    let jwt = signer.sign_dated(Typ::Introspection, ctx.now, None, claims).await?;
+    let mut jwt = signer.sign_dated(Typ::Introspection, ctx.now, None, claims).await?;
+    if let Some(encrypter) = encrypter {
+        jwt = encrypter.encrypt(&jwt, None).await?;
+    }
     Ok(WireResponse::cacheable(INTROSPECTION_JWT, "no-store", jwt.into_bytes()))
 }

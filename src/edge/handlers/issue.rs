@@ -2,18 +2,18 @@
 
 use serde_json::{Map, Value};
 
-use crate::edge::crypto::Signers;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::access_token;
+use crate::edge::handlers::api::limit_fetches;
 use crate::edge::pairwise;
+use crate::edge::signers::Signers;
 use crate::edge::store::grants::{self, Grant};
 use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
-use crate::protocol::client::{Client, Origin};
+use crate::protocol::client::{AuthMethod, Client, Origin};
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
-use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
 use crate::protocol::resource::Target;
 use crate::protocol::scope::Scope;
@@ -35,12 +35,12 @@ pub struct Issue {
     pub generation: Option<u32>,
     /// `nonce` of the authorization request.
     pub nonce: Option<String>,
-    /// What signs them.
+    /// What signs and encrypts them.
     pub signers: Signers,
 }
 
 impl Issue {
-    /// Signs. Everything here can be done again for a lost answer: the refresh token is the same
+    /// Signs and encrypts. Everything here can be done again for a lost answer: the refresh token is the same
     /// text every time.
     pub async fn sign(self, ctx: &Ctx) -> Result<TokenResponse, Fault> {
         let (config, grant, client) = (&ctx.config, &self.grant, &self.client);
@@ -83,7 +83,7 @@ impl Issue {
                 act: None,
                 requested: requested(grant)?,
             };
-            Some(self.signers.id.sign(ctx, Typ::IdToken, lifetime, claims).await?)
+            Some(self.signers.id.sign(ctx, lifetime, claims).await?)
         } else {
             None
         };
@@ -98,6 +98,16 @@ impl Issue {
             id_token,
         })
     }
+}
+
+/// What will sign and encrypt for a client, made ready before anything is committed.
+pub async fn signers(ctx: &Ctx, client: &Client) -> Result<Signers, Failure> {
+    let metadata = &client.metadata;
+    // Where it came with an assertion this request was counted already.
+    if metadata.id_token_encrypted_response_alg.is_some() && metadata.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt {
+        limit_fetches(ctx, client).await?;
+    }
+    Signers::ready(ctx, client).await
 }
 
 /// The user's claims that the `claims` parameter asked for in the ID token.

@@ -132,7 +132,7 @@ impl Metadata {
             ),
         ] {
             // The default of OpenID Connect Registration 2 and RFC 9701 6, A128CBC-HS256, is not supported.
-            check.that(alg.is_none() || enc.is_some(), enc_member, "must be A256GCM");
+            check.that(alg.is_none() || enc.is_some(), enc_member, "must be A256GCM: its default is not supported");
             check.that(alg.is_some() || enc.is_none(), alg_member, "needed beside the enc");
             check.that(alg.is_none() || has_keys, "jwks", "encryption needs jwks or jwks_uri");
         }
