@@ -1,6 +1,6 @@
 //! Two realms, each with Workers and a database of its own: what a token of one buys in the other.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Grant, client, clients, service};
 use crate::code::{assert_refused, jwks, verified};
