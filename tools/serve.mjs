@@ -47,7 +47,7 @@ const mf = new Miniflare({
     worker({
       name: "latchkey",
       // Per address, and on this machine everybody has the same one. The exact budgets are as deployed.
-      ratelimits: { LIMIT_LOGIN: 600, LIMIT_DEVICE: 1200, LIMIT_REGISTER: 1200, LIMIT_PAR: 6000, LIMIT_FETCH: 3000 },
+      ratelimits: { LIMIT_LOGIN: 600, LIMIT_DEVICE: 1200, LIMIT_REGISTER: 1200, LIMIT_PAR: 6000, LIMIT_FETCH: 3000, LIMIT_CLIENT: 6000, LIMIT_TOKEN: 6000 },
       bindings: { ...settings, ...JSON.parse(readFileSync(secretsFile, "utf8")) },
     }),
   ],

@@ -55,8 +55,8 @@ pub struct ExchangeRequest {
     pub subject_token: Secret,
     /// What that is.
     pub subject_token_type: TokenType,
-    /// Who will act with the new token, if that is to be told.
-    pub actor_token: Option<Secret>,
+    /// Who will act with the new token, if that is to be told, and what that is.
+    pub actor_token: Option<(Secret, TokenType)>,
     /// `resource` and `audience` together: where the new token is to be used.
     pub resources: Vec<String>,
     /// Scope wanted.
@@ -80,7 +80,7 @@ impl ExchangeRequest {
         }
         let actor_token = match (form.get("actor_token"), kind("actor_token_type")?) {
             (None, None) => None,
-            (Some(token), Some(TokenType::AccessToken | TokenType::Jwt)) => Some(secret(token)),
+            (Some(token), Some(kind @ (TokenType::AccessToken | TokenType::Jwt))) => Some((secret(token), kind)),
             (Some(_), Some(_)) => return Err(unsupported("actor_token_type")),
             (Some(_), None) => return Err(OAuthError::missing("actor_token_type")),
             (None, Some(_)) => return Err(OAuthError::missing("actor_token")),

@@ -52,7 +52,7 @@ pub enum Standing {
     Fallen(&'static str),
 }
 
-/// Looks up what stands behind a token, in one read.
+/// Looks up what stands behind a token, in one read; in two for an exchanged token of a user.
 pub async fn standing(ctx: &Ctx, token: &AccessToken) -> Result<Standing, Failure> {
     let claims = &token.claims;
     if !token.is_of_user() {
@@ -72,7 +72,7 @@ pub async fn standing(ctx: &Ctx, token: &AccessToken) -> Result<Standing, Failur
     }
     // Of an exchanged token, the grant's client is another.
     if grant.family.client != claims.client_id
-        && !clients::known(ctx, &claims.client_id).await?.is_some_and(|client| client.enabled)
+        && !clients::fresh(ctx, &claims.client_id).await?.is_some_and(|client| client.enabled)
     {
         return Ok(Standing::Fallen("the client is disabled or gone"));
     }

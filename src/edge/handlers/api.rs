@@ -108,8 +108,8 @@ pub async fn limit(ctx: &Ctx, binding: &str, key: String) -> Result<(), Failure>
     match outcome {
         Ok(outcome) if !outcome.success => Err(too_many.into()),
         Ok(_) => Ok(()),
-        // Exact budgets stand behind it: a filter that is out of order must not stop the realm, but
-        // somebody should know.
+        // Where guessing could succeed exact budgets stand behind it: a filter that is out of order must not stop
+        // the realm, but somebody should know.
         Err(error) => {
             log::event("error", "rate limit", &format!("{binding}: {error}"), &ctx.meter);
             Ok(())

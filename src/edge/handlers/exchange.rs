@@ -47,7 +47,7 @@ pub async fn exchange(
     // 2
     let (subject, behind) = alive(ctx, &request.subject_token, request.subject_token_type).await?;
     let actor = match &request.actor_token {
-        Some(token) => Some(alive(ctx, token, TokenType::AccessToken).await?.0),
+        Some((token, kind)) => Some(alive(ctx, token, *kind).await?.0),
         None => None,
     };
     // 3
@@ -75,7 +75,7 @@ pub async fn exchange(
     }
 }
 
-/// The exchange of a token of somebody else. Only a client that proves who it is can have an actor token.
+/// The exchange of a token of somebody else. An actor token must be of the very client that gets the new one.
 async fn exchange_outside(
     ctx: &Ctx,
     caller: Option<&ClientRequest>,
@@ -83,7 +83,7 @@ async fn exchange_outside(
     line: &mut Line,
 ) -> Result<TokenResponse, Failure> {
     let actor = match &request.actor_token {
-        Some(token) => Some(alive(ctx, token, TokenType::AccessToken).await?.0),
+        Some((token, kind)) => Some(alive(ctx, token, *kind).await?.0),
         None => None,
     };
     let wanted = Wanted {
@@ -230,6 +230,9 @@ impl OfUs {
         let Standing::Grant(parent) = &self.behind else {
             return Err(unacceptable("a refresh token is a user's").into());
         };
+        if parent.kind == TOKEN_EXCHANGE {
+            return Err(unacceptable("the subject token's grant comes from an exchange itself").into());
+        }
         let id = OwnedId::generate(&parent.user, &mut Platform);
         let Exchange { scope, target, .. } = &self.decided;
         let exchanged = exchanges::Exchanged { parent, id: &id, client: &self.client, scope, resources: &target.audience };

@@ -44,7 +44,7 @@ pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<
 pub async fn end(ctx: &Ctx, session: &OwnedId, user: &UserId, client: &str) -> Result<(), Fault> {
     let key = || [user.as_str().into(), client.into(), ctx.now.into()];
     let grants = "UPDATE grants SET revoked_at = ?3, revoked_why = 'app disconnected' \
-                  WHERE user_id = ?1 AND client_id = ?2 AND grant_type = 'authorization_code' AND revoked_at IS NULL";
+                  WHERE user_id = ?1 AND client_id = ?2 AND grant_type <> 'urn:ietf:params:oauth:grant-type:device_code' AND revoked_at IS NULL";
     let redemptions = "UPDATE redemptions SET revoked_at = ?3, revoked_why = 'app disconnected' \
                        WHERE user_id = ?1 AND client_id = ?2 AND revoked_at IS NULL AND expires_at > ?3";
     let statements =

@@ -26,3 +26,25 @@ macro_rules! gate {
     };
 }
 pub(super) use gate;
+
+/// For a grant that may have been exchanged from another one of the same user: whether that one is alive at `now`.
+/// It is as [`Family`](crate::protocol::refresh::Family) and policy have it: neither revoked nor unused for too long,
+/// and its client enabled.
+macro_rules! parent_alive {
+    ($grant:literal, $now:literal) => {
+        concat!(
+            "(",
+            $grant,
+            ".parent = '' OR EXISTS (SELECT 1 FROM grants p JOIN clients pc ON pc.id = p.client_id WHERE p.user_id = ",
+            $grant,
+            ".user_id AND p.id = ",
+            $grant,
+            ".parent AND p.revoked_at IS NULL AND p.expires_at > ",
+            $now,
+            " AND pc.enabled = 1 AND p.rotated_at + 1000 * json_extract(pc.metadata, '$.refresh_idle_lifetime') > ",
+            $now,
+            "))"
+        )
+    };
+}
+pub(super) use parent_alive;

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::clients::ClientRow;
-use super::gate::gate;
+use super::gate::{gate, parent_alive};
 use super::{Db, Rows, Shards, Statement, from_json, to_json, users};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
@@ -18,13 +18,15 @@ use crate::protocol::scope::Scope;
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Everything about a grant, its user and its client, read in one row.
-const SELECT: &str = "SELECT g.client_id, g.approved_scope, g.granted_scope, g.resources, g.approved_at, g.auth_time, g.acr, g.amr, g.created_at, \
-     g.generation, g.rotated_at, g.revoked_at, g.grant_type, g.sid, g.requested_claims, g.attempt, 1 AS session_alive, \
-     (g.parent = '' OR EXISTS (SELECT 1 FROM grants p WHERE p.user_id = g.user_id AND p.id = g.parent AND p.revoked_at IS NULL AND p.expires_at > ?3)) AS parent_alive, \
-     u.roles, u.enabled AS user_enabled, u.not_before, u.claims, \
+const SELECT: &str = concat!(
+    "SELECT g.client_id, g.approved_scope, g.granted_scope, g.resources, g.approved_at, g.auth_time, g.acr, g.amr, g.created_at, \
+     g.generation, g.rotated_at, g.revoked_at, g.grant_type, g.sid, g.requested_claims, g.attempt, 1 AS session_alive, ",
+    parent_alive!("g", "?3"),
+    " AS parent_alive, u.roles, u.enabled AS user_enabled, u.not_before, u.claims, \
      (SELECT x.withdrawn_at FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id) AS withdrawn_at, \
      (SELECT c.enabled FROM clients c WHERE c.id = g.client_id) AS client_enabled \
-     FROM grants g JOIN users u ON u.id = g.user_id WHERE g.user_id = ?1 AND g.id = ?2";
+     FROM grants g JOIN users u ON u.id = g.user_id WHERE g.user_id = ?1 AND g.id = ?2"
+);
 
 /// A row of `grants`, or of `redemptions` in the same form, with user, client and session.
 #[derive(Deserialize)]
@@ -237,8 +239,9 @@ pub async fn rotate(
         "UPDATE grants SET generation = generation + 1, rotated_at = ?5, expires_at = MAX(expires_at, created_at + ?9), basis = ?10, \
          granted_scope = CASE WHEN ?11 = '' THEN granted_scope ELSE ?11 END \
          WHERE user_id = ?1 AND id = ?2 AND client_id = ?3 AND generation = ?4 AND revoked_at IS NULL AND created_at > ?6 AND rotated_at > ?7 \
-         AND (basis = ?10 OR ?11 <> '') \
-         AND (parent = '' OR EXISTS (SELECT 1 FROM grants p WHERE p.user_id = ?1 AND p.id = grants.parent AND p.revoked_at IS NULL AND p.expires_at > ?5)) AND ",
+         AND (basis = ?10 OR ?11 <> '') AND ",
+        parent_alive!("grants", "?5"),
+        " AND ",
         gate!("grants.approved_at", "grants.auth_time", "?1", "?3", "?8"),
         " RETURNING id"
     );
