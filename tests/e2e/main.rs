@@ -20,5 +20,6 @@ mod services;
 mod sso;
 mod strangers;
 mod support;
+mod trust;
 mod walkthroughs;
 mod web;
