@@ -24,6 +24,8 @@ use crate::protocol::trust::{Keys, TrustedIssuer};
 
 /// Sets that an isolate keeps at most.
 const MOST: usize = 64;
+/// How the names of issuers' sets begin; no `client_id` has a space in it.
+pub const ISSUER: &str = "issuer ";
 /// Largest set, and largest metadata of an issuer, in bytes.
 const LARGEST: usize = 64 * 1024;
 /// Between two looks at a fetch that is under way, in milliseconds.
@@ -229,7 +231,9 @@ fn remember(name: &str, set: Set) {
     SETS.with_borrow_mut(|sets| {
         if sets.len() >= MOST && !sets.contains_key(name) {
             let last_use = |set: &Set| set.fetches.began.max(set.fetches.ended);
-            let oldest = sets.iter().min_by_key(|(_, set)| last_use(set)).map(|(name, _)| name.clone());
+            // Issuers, whom the operator trusts, go last: strangers' clients must not push them out.
+            let rank = |name: &str, set: &Set| (name.starts_with(ISSUER), last_use(set));
+            let oldest = sets.iter().min_by_key(|(name, set)| rank(name, set)).map(|(name, _)| name.clone());
             if let Some(oldest) = oldest {
                 sets.remove(&oldest);
             }

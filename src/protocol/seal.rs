@@ -17,7 +17,7 @@ use super::secret::{base64url, from_base64url, hmac_sha256};
 const FORMAT: u8 = 1;
 
 /// Longest sealed text that is looked at.
-const MAX_TEXT: usize = 16_384;
+pub const MAX_TEXT: usize = 16_384;
 
 /// Something that can be sealed. The purpose separates the kinds: a value sealed as one kind never
 /// opens as another.

@@ -10,13 +10,17 @@ use crate::protocol::claims::{AccessClaims, Actor, TokenId};
 use crate::protocol::client_metadata::AccessTokenFormat;
 use crate::protocol::jose::Typ;
 use crate::protocol::resource::TokenKind;
-use crate::protocol::seal::OpenError;
+use crate::protocol::seal::{MAX_TEXT, OpenError};
 use crate::protocol::secret::Secret;
 
 /// The text of a token of this kind. `signer` is of the kind's algorithm.
 pub async fn made(ctx: &Ctx, signer: &Signer, kind: TokenKind, token: AccessToken) -> Result<String, Fault> {
     match kind.format {
-        AccessTokenFormat::Opaque => Ok(ctx.config.sealer().seal(&token, &mut Platform)),
+        AccessTokenFormat::Opaque => {
+            let text = ctx.config.sealer().seal(&token, &mut Platform);
+            // One that would not be opened again is none.
+            if text.len() <= MAX_TEXT { Ok(text) } else { Err(Fault::Broken("the opaque token would be too long".to_owned())) }
+        }
         AccessTokenFormat::Jwt => signer.sign_dated(Typ::AccessToken, token.iat, Some(token.exp), token.claims).await,
     }
 }

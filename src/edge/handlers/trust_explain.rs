@@ -165,6 +165,10 @@ async fn administrator(ctx: &Ctx, token: &Secret, line: &mut Line) -> Result<(),
     let token = access_token::read(ctx, token).await?.ok_or(invalid("not an access token of ours, or expired"))?;
     let claims = &token.claims;
     line.client = Some(claims.client_id.clone());
+    // RFC 9068 4: a token for some resource is none for administration, wherever that resource took it.
+    if !claims.aud.iter().any(|audience| audience == ctx.config.issuer) {
+        return Err(invalid("the token is for somebody else").into());
+    }
     let lacks = || OAuthError::new(Code::InsufficientScope, "the token has no scope latchkey:admin");
     if !claims.scope.contains(SCOPE) {
         return Err(lacks().into());
