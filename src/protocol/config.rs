@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::json;
 use super::keyring::KeyRing;
 use super::scope::Scope;
 use super::seal::Sealer;
@@ -296,8 +297,8 @@ fn rgb(color: &str) -> Option<[u8; 3]> {
 }
 
 fn scopes(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> ScopeRegistry {
-    let json = vars.get("SCOPES").map_or("{}", String::as_str);
-    let scopes: BTreeMap<String, ScopeWords> = match serde_json::from_str(json) {
+    let text = vars.get("SCOPES").map_or("{}", String::as_str);
+    let scopes: BTreeMap<String, ScopeWords> = match json::read(text.as_bytes()) {
         Ok(scopes) => scopes,
         Err(error) => {
             faults.push(format!("SCOPES: {error}"));
@@ -315,7 +316,7 @@ fn scopes(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> ScopeReg
             faults.push(format!("SCOPES: {name} needs a title"));
         }
     }
-    let digest = base64url(sha256(json.as_bytes()).first_chunk::<6>().unwrap_or(&[0; 6]));
+    let digest = base64url(sha256(text.as_bytes()).first_chunk::<6>().unwrap_or(&[0; 6]));
     ScopeRegistry { words: scopes, digest }
 }
 

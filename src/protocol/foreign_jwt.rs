@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
 use super::jose::Alg;
+use super::json;
 use super::secret::from_base64url;
 use super::time::{Seconds, Timestamp};
 
@@ -44,7 +45,7 @@ impl<'a> ForeignJwt<'a> {
     pub fn parse(text: &'a str, types: &[&str]) -> Option<Self> {
         let (message, signature) = text.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
-        let header: Header = serde_json::from_slice(&from_base64url(header)?).ok()?;
+        let header: Header = json::read(&from_base64url(header)?).ok()?;
         if header.crit.is_some() || header.b64.is_some() {
             return None;
         }
@@ -83,7 +84,7 @@ pub struct AttestedJwt {
 impl AttestedJwt {
     /// Its claims, whatever they say.
     pub fn claims<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(&self.payload).ok()
+        json::read(&self.payload).ok()
     }
 }
 
@@ -95,7 +96,7 @@ pub fn unverified_subject(text: &str) -> Option<String> {
         sub: String,
     }
     let payload = from_base64url(text.split('.').nth(1)?)?;
-    serde_json::from_slice::<Subject>(&payload).ok().map(|subject| subject.sub)
+    json::read::<Subject>(&payload).ok().map(|subject| subject.sub)
 }
 
 /// Seconds since the Unix epoch, with a fraction if need be (RFC 7519 2).

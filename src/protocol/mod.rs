@@ -22,6 +22,7 @@ pub mod foreign_jwt;
 pub mod form;
 pub mod ids;
 pub mod jose;
+pub mod json;
 pub mod jwe;
 pub mod keyring;
 pub mod keys;
