@@ -15,6 +15,7 @@ use crate::protocol::client::Client;
 use crate::protocol::client_keys::{ClientKey, Fetches, Pace, Step, candidates, knows, usable};
 use crate::protocol::error::OAuthError;
 use crate::protocol::foreign_jwt::{AttestedJwt, ForeignJwt};
+use crate::protocol::json;
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Sets that an isolate keeps at most.
@@ -119,8 +120,7 @@ async fn fetched(
 
 async fn fetch(ctx: &Ctx, uri: &str) -> Result<Rc<[ClientKey]>, &'static str> {
     let body = outbound::get(ctx, uri, "application/jwk-set+json, application/json", LARGEST).await;
-    let set =
-        serde_json::from_slice(&body.map_err(Refused::word)?).map_err(|_| "jwks_uri answered with something else than JSON")?;
+    let set = json::parse(&body.map_err(Refused::word)?).map_err(|_| "jwks_uri answered with something else than JSON")?;
     Ok(usable(&set).ok_or("jwks_uri answered with something else than a JWK Set")?.into())
 }
 
