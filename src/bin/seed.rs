@@ -1,4 +1,4 @@
-//! `latchkey-seed FILE..`: users and clients in JSON become SQL for a local database.
+//! `latchkey-seed FILE..`: users, clients and trusted issuers in JSON become SQL for a local database.
 //!
 //! The Worker has no development mode and no demo data in it; this is how they get into a database
 //! beside it. Everything is checked by the same code that the Worker reads it with, all faults are
@@ -8,13 +8,14 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use latchkey::protocol::claims::claim_faults;
+use latchkey::protocol::claims::{claim_faults, is_role};
 use latchkey::protocol::client::{AUTHORIZATION_CODE, AuthMethod, Client, Metadata, StoredSecret};
 use latchkey::protocol::config::STANDARD_SCOPES;
 use latchkey::protocol::ids::{Entropy, UserId};
 use latchkey::protocol::password::PasswordHash;
 use latchkey::protocol::secret::{Secret, SecretHash, base64url, sha256};
 use latchkey::protocol::session::login_name;
+use latchkey::protocol::trust::Settings;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -28,6 +29,9 @@ struct Seed {
     clients: Vec<Map<String, Value>>,
     #[serde(default)]
     initial_access_tokens: Vec<InitialAccessToken>,
+    /// Outside issuers: `issuer` beside the settings.
+    #[serde(default)]
+    trusted_issuers: Vec<Map<String, Value>>,
 }
 
 /// An initial access token (RFC 7591 3), for clients to register themselves with.
@@ -48,6 +52,9 @@ struct User {
     password: String,
     #[serde(default)]
     claims: Map<String, Value>,
+    /// What the user is here: `roles` of access tokens.
+    #[serde(default)]
+    roles: Vec<String>,
 }
 
 /// The operating system's generator.
@@ -112,6 +119,13 @@ fn statements(seed: &Seed, sql: &mut String, faults: &mut Vec<String>) {
             Err(more) => faults.extend(more.into_iter().map(|fault| format!("client {id:?}: {fault}"))),
         }
     }
+    for trusted in &seed.trusted_issuers {
+        let issuer = trusted.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        match issuer_statement(issuer, trusted) {
+            Ok(text) => sql.push_str(&text),
+            Err(more) => faults.extend(more.into_iter().map(|fault| format!("trusted issuer {issuer:?}: {fault}"))),
+        }
+    }
 }
 
 /// Milliseconds now, by the database's clock.
@@ -127,6 +141,9 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
     if login.is_none() {
         faults.push("login: 1 to 254 characters without control characters".to_owned());
     }
+    if user.roles.len() > 50 || !user.roles.iter().all(|role| is_role(role)) {
+        faults.push("roles: at most 50 of 1 to 64 printable characters".to_owned());
+    }
     let (Some(login), Some(hash), true) = (login, hash, faults.is_empty()) else {
         return Err(faults);
     };
@@ -135,11 +152,12 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
     let id = UserId::from_bytes(digest.first_chunk::<16>().copied().unwrap_or_default());
     let (id, login, password, claims) =
         (quoted(id.as_str()), quoted(&login), quoted(&hash.to_text()), quoted(&Value::from(user.claims.clone()).to_string()));
+    let roles = quoted(&Value::from(user.roles.clone()).to_string());
     let mut sql = String::new();
     let _ = writeln!(
         sql,
-        "INSERT INTO users (id, password, claims, created_at, updated_at) VALUES ({id}, {password}, {claims}, {NOW}, {NOW}) \
-         ON CONFLICT (id) DO UPDATE SET password = excluded.password, claims = excluded.claims, updated_at = excluded.updated_at;"
+        "INSERT INTO users (id, password, claims, roles, created_at, updated_at) VALUES ({id}, {password}, {claims}, {roles}, {NOW}, {NOW}) \
+         ON CONFLICT (id) DO UPDATE SET password = excluded.password, claims = excluded.claims, roles = excluded.roles, updated_at = excluded.updated_at;"
     );
     let _ = writeln!(
         sql,
@@ -209,6 +227,22 @@ fn client_statement(id: &str, client: &Map<String, Value>) -> Result<String, Vec
     ))
 }
 
+fn issuer_statement(issuer: &str, trusted: &Map<String, Value>) -> Result<String, Vec<String>> {
+    let mut settings = trusted.clone();
+    settings.remove("issuer");
+    let settings: Settings = serde_json::from_value(settings.into()).map_err(|error| vec![error.to_string()])?;
+    let faults = settings.check(issuer);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let (issuer, settings) = (quoted(issuer), quoted(&serde_json::to_string(&settings).unwrap_or_default()));
+    Ok(format!(
+        "INSERT INTO trusted_issuers (issuer, settings, created_at) VALUES ({issuer}, {settings}, {NOW}) \
+         ON CONFLICT (issuer) DO UPDATE SET settings = excluded.settings, version = version + 1 \
+         WHERE settings <> excluded.settings;\n"
+    ))
+}
+
 /// An SQL string literal. Control characters, which could break a line-wise reader, go as JSON
 /// escapes already or are refused before.
 fn quoted(text: &str) -> String {
@@ -242,10 +276,25 @@ mod tests {
     fn nothing_is_dropped_in_silence() {
         let long = "x".repeat(1025);
         assert_eq!(faults(&format!(r#"{{"users":[{{"login":"a","password":"{long}"}}]}}"#)).len(), 1);
-        assert_eq!(faults(r#"{"users":[{"login":" ","password":"","claims":{"name":1}}]}"#).len(), 3);
+        assert_eq!(faults(r#"{"users":[{"login":" ","password":"","claims":{"name":1},"roles":[""]}]}"#).len(), 4);
         assert_eq!(faults(r#"{"users":[{"login":"o'hara","password":"p","claims":{"name":"O'Hara"}}]}"#), [""; 0]);
         // No such member, no client id, no redirect URI, no secret.
         assert_eq!(faults(r#"{"clients":[{"client_id":"a b","client_naem":"x"}]}"#).len(), 4);
         assert_eq!(faults(r#"{"initial_access_tokens":[{"token":"short","uses":1,"expires_in":60}]}"#).len(), 1);
+        // No issuer, no audience, no rule; then no such member.
+        assert_eq!(faults(r#"{"trusted_issuers":[{"preset":"oidc","audiences":[],"rules":[]}]}"#).len(), 3);
+        assert_eq!(faults(r#"{"trusted_issuers":[{"issuer":"https://a.example","preset":"oidc","rulez":[]}]}"#).len(), 1);
+    }
+
+    #[test]
+    fn a_trusted_issuer_is_written_with_its_settings_beside_it() {
+        let rule = r#"{"id":"r","claims":{"sub":{"equals":"it's"}},"yields":{"client":"c","scope":"s"}}"#;
+        let json = format!(r#"{{"trusted_issuers":[{{"issuer":"https://a.example","preset":"oidc","rules":[{rule}]}}]}}"#);
+        let (mut sql, mut faults) = (String::new(), Vec::new());
+        statements(&parse(&json).unwrap(), &mut sql, &mut faults);
+        assert_eq!(faults, [""; 0]);
+        let stored = rule.replace('\'', "''");
+        let values = format!("VALUES ('https://a.example', '{{\"preset\":\"oidc\",\"rules\":[{stored}]}}', ");
+        assert!(sql.contains(&values), "{sql}");
     }
 }

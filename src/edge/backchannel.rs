@@ -2,7 +2,8 @@
 
 use super::crypto;
 use super::ctx::{Ctx, Platform};
-use super::failure::{Failure, Fault};
+use super::failure::Failure;
+use super::jwe::Encrypter;
 use super::log;
 use super::outbound;
 use crate::protocol::ids::random;
@@ -10,7 +11,7 @@ use crate::protocol::jose::Typ;
 use crate::protocol::outbox::{Answer, Delivery, LogoutClaims, TOKEN_LIFETIME};
 use crate::protocol::secret::base64url;
 
-/// Signs a new logout token and posts it (Back-Channel Logout 2.4 and 2.5). A token that cannot be signed
+/// Makes a new logout token and posts it (Back-Channel Logout 2.4 and 2.5). One that cannot be signed or encrypted
 /// now is a failed attempt like any other.
 pub async fn deliver(ctx: &Ctx, delivery: &Delivery) -> Answer {
     match logout_token(ctx, delivery).await {
@@ -19,15 +20,21 @@ pub async fn deliver(ctx: &Ctx, delivery: &Delivery) -> Answer {
             Ok(status) => Answer::Status(status),
             Err(refused) => Answer::Silence(refused.word()),
         },
-        Err(fault) => {
-            log::event("error", "logout token", &Failure::from(fault).into_parts().1, &ctx.meter);
-            Answer::Silence("not signed")
+        Err(failure) => {
+            log::event("error", "logout token", &failure.into_parts().1, &ctx.meter);
+            Answer::Silence("it could not be made")
         }
     }
 }
 
-async fn logout_token(ctx: &Ctx, delivery: &Delivery) -> Result<String, Fault> {
+async fn logout_token(ctx: &Ctx, delivery: &Delivery) -> Result<String, Failure> {
     let signer = crypto::Signer::of(ctx, delivery.alg).await?;
     let jti = base64url(&random::<16>(&mut Platform));
-    signer.sign(ctx, Typ::LogoutToken, TOKEN_LIFETIME, LogoutClaims::new(&ctx.config.issuer, delivery, &jti)).await
+    let claims = LogoutClaims::new(&ctx.config.issuer, delivery, &jti);
+    let jwt = signer.sign(ctx, Typ::LogoutToken, TOKEN_LIFETIME, claims).await?;
+    match Encrypter::wanted(ctx, delivery.recipient.as_ref()).await? {
+        // Its issuer is told outside too, so that whoever has several knows whose it is (2.4).
+        Some(encrypter) => Ok(encrypter.encrypt(&jwt, Some(&ctx.config.issuer)).await?),
+        None => Ok(jwt),
+    }
 }

@@ -1,7 +1,7 @@
 //! Signing and verifying through `WebCrypto`, with the keys of `signing_keys`.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use js_sys::{Reflect, Uint8Array};
@@ -17,7 +17,6 @@ use super::failure::Fault;
 use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
-use crate::protocol::client::Client;
 use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
 use crate::protocol::json;
 use crate::protocol::keys::{Chore, KeyRecord, Schedule, WrappedKey, chores, jwks, public_members, signer, thumbprint};
@@ -28,6 +27,8 @@ thread_local! {
     /// The rows as this isolate last read them. Plain data; imported keys are kept beside by `kid`.
     static ROWS: RefCell<Option<(Timestamp, Rc<[StoredKey]>)>> = const { RefCell::new(None) };
     static IMPORTED: RefCell<HashMap<(String, Use), CryptoKey>> = RefCell::new(HashMap::new());
+    static PARAMETERS: RefCell<BTreeMap<Alg, js_sys::Object>> = const { RefCell::new(BTreeMap::new()) };
+    static SUBTLE: RefCell<Option<SubtleCrypto>> = const { RefCell::new(None) };
 }
 
 /// What an imported key is for.
@@ -37,28 +38,11 @@ enum Use {
     Verify,
 }
 
-/// Whatever signs a token answer, loaded before anything is committed: a realm whose keys cannot be
-/// had refuses first, instead of rotating a token that it then cannot answer with.
-pub struct Signers {
-    /// Signs access tokens.
-    pub access: Signer,
-    /// Signs ID tokens.
-    pub id: Signer,
-}
-
 /// One key, ready to sign.
 pub struct Signer {
     alg: Alg,
     kid: String,
     key: CryptoKey,
-}
-
-impl Signers {
-    /// Loads them.
-    pub async fn ready(ctx: &Ctx, client: &Client) -> Result<Self, Fault> {
-        let (access, id) = (Signer::of(ctx, Alg::ES256).await?, Signer::of(ctx, client.metadata.id_token_alg()).await?);
-        Ok(Self { access, id })
-    }
 }
 
 impl Signer {
@@ -95,7 +79,23 @@ impl Signer {
 
     /// Signs a token that lives from now for `lifetime`.
     pub async fn sign<T: Serialize>(&self, ctx: &Ctx, typ: Typ, lifetime: Seconds, claims: T) -> Result<String, Fault> {
-        let input = jose::signing_input(typ, self.alg, &self.kid, ctx.now, ctx.now.plus(lifetime), claims)
+        self.sign_dated(typ, ctx.now, Some(ctx.now.plus(lifetime)), claims).await
+    }
+
+    /// Signs what was made at an instant and ends at another, or has no end of its own.
+    pub async fn sign_dated<T: Serialize>(
+        &self,
+        typ: Typ,
+        iat: Timestamp,
+        exp: Option<Timestamp>,
+        claims: T,
+    ) -> Result<String, Fault> {
+        let claims = serde_json::to_value(claims).map_err(|error| Fault::broken("claims", error))?;
+        self.sign_json(typ, iat, exp, claims).await
+    }
+
+    async fn sign_json(&self, typ: Typ, iat: Timestamp, exp: Option<Timestamp>, claims: Value) -> Result<String, Fault> {
+        let input = jose::signing_input(typ, self.alg, &self.kid, iat, exp, claims)
             .ok_or_else(|| Fault::Broken("claims do not serialize".to_owned()))?;
         let promise = subtle()?
             .sign_with_object_and_u8_array(&parameters(self.alg), &self.key, input.as_bytes())
@@ -105,17 +105,18 @@ impl Signer {
     }
 }
 
-/// The claims of a token of ours that is of this type, signed by a published key and in time.
-pub async fn verified<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<T>, Fault> {
+/// The claims of a token of ours of this type that a published key signed, and when it was made and ends, or
+/// ended.
+pub async fn verified_dated<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<(T, [Timestamp; 2])>, Fault> {
     let attested = attested(ctx, text, typ, |record| record.schedule.is_published(ctx.now)).await?;
-    Ok(attested.and_then(|(token, witness)| token.claims(&witness, ctx.now)))
+    Ok(attested.and_then(|(token, witness)| token.dated_claims(&witness)))
 }
 
 /// The claims of a token of ours of this type and when it ends or ended, by any key that is still known: for
 /// an ID token that comes back as a hint.
 pub async fn verified_at_any_time<T: DeserializeOwned>(ctx: &Ctx, text: &str, typ: Typ) -> Result<Option<(T, Timestamp)>, Fault> {
     let attested = attested(ctx, text, typ, |_| true).await?;
-    Ok(attested.and_then(|(token, witness)| token.claims_at_any_time(&witness)))
+    Ok(attested.and_then(|(token, witness)| token.dated_claims(&witness)).map(|(claims, [_, ended])| (claims, ended)))
 }
 
 /// A token that one of our keys signed, of those that `may` have.
@@ -312,8 +313,18 @@ fn kids(jwks: &str) -> Vec<String> {
     keys.into_iter().flatten().filter_map(|key| key.get("kid")?.as_str().map(str::to_owned)).collect()
 }
 
-/// Parameters that fit generating, importing, signing and verifying alike.
+/// What `WebCrypto` wants to know about an algorithm: one object for all that this isolate does.
 fn parameters(alg: Alg) -> js_sys::Object {
+    if let Some(known) = PARAMETERS.with_borrow(|all| all.get(&alg).cloned()) {
+        return known;
+    }
+    let parameters = new_parameters(alg);
+    PARAMETERS.with_borrow_mut(|all| all.insert(alg, parameters.clone()));
+    parameters
+}
+
+/// Parameters that fit generating, importing, signing and verifying alike.
+fn new_parameters(alg: Alg) -> js_sys::Object {
     match alg {
         Alg::ES256 => js::object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into()), ("hash", "SHA-256".into())]),
         Alg::RS256 => js::object(&[
@@ -334,15 +345,23 @@ fn parameters(alg: Alg) -> js_sys::Object {
     }
 }
 
-fn subtle() -> Result<SubtleCrypto, Fault> {
+/// `crypto.subtle`.
+pub fn subtle() -> Result<SubtleCrypto, Fault> {
+    if let Some(subtle) = SUBTLE.with_borrow(Clone::clone) {
+        return Ok(subtle);
+    }
     let crypto = Reflect::get(&js_sys::global(), &"crypto".into()).map_err(|error| fault(&error))?;
-    Ok(crypto.unchecked_into::<Crypto>().subtle())
+    let subtle = crypto.unchecked_into::<Crypto>().subtle();
+    SUBTLE.set(Some(subtle.clone()));
+    Ok(subtle)
 }
 
-fn bytes(buffer: &JsValue) -> Vec<u8> {
+/// The bytes of an `ArrayBuffer`.
+pub fn bytes(buffer: &JsValue) -> Vec<u8> {
     Uint8Array::new(buffer).to_vec()
 }
 
-fn fault(error: &JsValue) -> Fault {
+/// What `WebCrypto` threw.
+pub fn fault(error: &JsValue) -> Fault {
     Fault::broken("WebCrypto", js::message(error))
 }

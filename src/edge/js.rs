@@ -3,7 +3,7 @@
 use js_sys::{Array, Function, JSON, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStream, ReadableStreamDefaultReader};
+use web_sys::{ReadableStream, ReadableStreamDefaultReader, Request};
 
 /// The Worker's variables and secrets: every string, number and boolean, and whatever else stands under
 /// a name in `settings` as JSON, for the platform takes objects as variables too.
@@ -80,6 +80,12 @@ pub async fn read(stream: &ReadableStream, most: usize) -> Result<Option<Vec<u8>
         }
         body.extend(bytes.to_vec());
     }
+}
+
+/// The whole body of a request at once.
+pub async fn whole(request: &Request) -> Result<Vec<u8>, JsValue> {
+    let buffer = wasm_bindgen_futures::JsFuture::from(request.array_buffer()?).await?;
+    Ok(Uint8Array::new(&buffer).to_vec())
 }
 
 /// Waits for so many milliseconds.

@@ -5,7 +5,8 @@ use super::failure::Failure;
 use super::handlers::{
     accounts, answer, authorize,
     browser::{self, Browser},
-    consent, device_authorization, device_page, home, login, logout, metadata, par, register, revoke, style, token, userinfo,
+    consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style, token,
+    trust_explain, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -42,8 +43,12 @@ pub enum Route {
     Token,
     /// Revocation endpoint.
     Revoke,
+    /// Introspection endpoint (RFC 7662).
+    Introspect,
     /// Userinfo endpoint.
     Userinfo,
+    /// Why an outside token is worth what it is.
+    TrustExplain,
     /// Client registration endpoint (RFC 7591).
     Register,
     /// Client configuration endpoint of one client (RFC 7592).
@@ -87,7 +92,9 @@ impl Route {
             "/device_authorization" => Self::DeviceAuthorization,
             "/token" => Self::Token,
             "/revoke" => Self::Revoke,
+            "/introspect" => Self::Introspect,
             "/userinfo" => Self::Userinfo,
+            "/admin/trust/explain" => Self::TrustExplain,
             "/register" => Self::Register,
             _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
@@ -119,7 +126,9 @@ impl Route {
             Self::DeviceAuthorization => "device_authorization",
             Self::Token => "token",
             Self::Revoke => "revoke",
+            Self::Introspect => "introspect",
             Self::Userinfo => "userinfo",
+            Self::TrustExplain => "admin/trust/explain",
             Self::Register => "register",
             Self::Registration => "register/client",
             Self::Qr => "device/qr",
@@ -141,7 +150,9 @@ impl Route {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
             Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
             Self::DeviceAuthorization
+            | Self::Introspect
             | Self::Par
+            | Self::TrustExplain
             | Self::Register
             | Self::Approve
             | Self::Undo
@@ -206,7 +217,7 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Jwks => metadata::jwks(ctx, request).await,
         Route::Health => metadata::health(ctx).await,
         Route::Style => Ok(style::style(ctx, request)),
-        Route::FormPostScript => Ok(answer::form_post_script(request)),
+        Route::FormPostScript => Ok(answer::form_post_script()),
         Route::Authorize if is_post => authorize::submit(ctx, request, line).await,
         Route::Authorize => authorize::show(ctx, request, line).await,
         Route::Consent if is_post => consent::submit(ctx, request, line).await,
@@ -218,7 +229,9 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::DeviceAuthorization => device_authorization::start(ctx, request, line).await,
         Route::Token => token::token(ctx, request, line).await,
         Route::Revoke => revoke::revoke(ctx, request, line).await,
+        Route::Introspect => introspect::introspect(ctx, request, line).await,
         Route::Userinfo => userinfo::info(ctx, request, line).await,
+        Route::TrustExplain => trust_explain::explain(ctx, request, line).await,
         Route::Register => register::create(ctx, request, line).await,
         Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),
@@ -292,6 +305,7 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
     } else {
         WireResponse::error(&error, &ctx.request_id)
     };
+    let scope = if route == Route::TrustExplain { trust_explain::SCOPE } else { "openid" };
     match error.code {
         Code::MethodNotAllowed => response = response.header("allow", route.methods().join(", ")),
         Code::InvalidClient if request.header("authorization").is_some() => {
@@ -299,10 +313,10 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
             response = response.header("www-authenticate", format!("Basic realm=\"{}\"", ctx.config.issuer));
         }
         Code::InvalidRequest if route == Route::Userinfo => {
-            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)));
+            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error), scope));
         }
         Code::InvalidToken | Code::InsufficientScope => {
-            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error)));
+            response = response.header("www-authenticate", userinfo::challenge(ctx, Some(&error), scope));
         }
         _ => {}
     }

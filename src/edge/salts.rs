@@ -18,6 +18,8 @@ pub enum Purpose {
     /// Names of what may be used once: under a key of the ring they would change when it does, and what
     /// was used before could be used again.
     Replay,
+    /// Names for subjects of outside issuers.
+    OutsideSubject,
 }
 
 impl Purpose {
@@ -26,6 +28,7 @@ impl Purpose {
         match self {
             Self::Pairwise => "pairwise salt",
             Self::Replay => "replay salt",
+            Self::OutsideSubject => "outside subject salt",
         }
     }
 }

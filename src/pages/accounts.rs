@@ -15,11 +15,11 @@ pub struct Accounts<'a> {
     pub form: &'a str,
     /// What the choice is for.
     pub client: Client<'a>,
-    /// The accounts that this browser knows, in the order to show them.
+    /// The accounts that are signed in at this browser, in the order to show them.
     pub accounts: &'a [Account<'a>],
 }
 
-/// An account that a browser knows.
+/// An account that is signed in at a browser.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Account<'a> {
     /// What comes back when it is chosen.
@@ -28,8 +28,6 @@ pub struct Account<'a> {
     pub name: &'a str,
     /// What tells two accounts of one name apart: an e-mail address or a login name.
     pub detail: Option<&'a str>,
-    /// Whether choosing it means to sign in again.
-    pub signed_out: bool,
 }
 
 #[derive(Template)]

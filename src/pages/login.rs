@@ -21,8 +21,6 @@ pub struct Login<'a> {
     pub client: Option<Client<'a>>,
     /// Whether a person who is signed in must prove it once more.
     pub again: bool,
-    /// Whether there is something to cancel: posts `action=cancel`.
-    pub cancel: bool,
     /// Why the last attempt did not work.
     pub error: Option<LoginError>,
 }
@@ -65,7 +63,7 @@ struct View<'a> {
     invalid: bool,
 }
 
-/// `/login`: name and password.
+/// `/login`: name and password. Posts `form`, `login` and `password`, or `action=cancel`.
 pub fn login(realm: &Realm<'_>, model: &Login<'_>) -> Html {
     let t = realm.texts;
     let lede = match (model.again, model.purpose) {

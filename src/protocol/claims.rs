@@ -21,6 +21,18 @@ pub enum Audience {
     Many(Vec<String>),
 }
 
+impl Audience {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::One(only) => std::slice::from_ref(only),
+            Self::Many(all) => all.as_slice(),
+        }
+        .iter()
+        .map(String::as_str)
+    }
+}
+
 impl From<Vec<String>> for Audience {
     fn from(mut audience: Vec<String>) -> Self {
         match (audience.pop(), audience.is_empty()) {
@@ -123,6 +135,13 @@ pub struct Actor {
     /// Who acted before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
+}
+
+impl Actor {
+    /// Whoever acts now, then whoever acted before.
+    pub fn chain(&self) -> impl Iterator<Item = &Party> {
+        std::iter::successors(Some(self), |actor| actor.act.as_deref()).map(|actor| &actor.party)
+    }
 }
 
 /// Claims of an ID token beside `iat` and `exp` (OpenID Connect Core 2). No profile claims but those that the
@@ -261,6 +280,11 @@ pub fn userinfo(sub: &str, claims: &Map<String, Value>, scope: &Scope, requested
         }
     }
     info
+}
+
+/// Whether this can be the name of a role: 1 to 64 printable ASCII characters.
+pub fn is_role(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Everything that is wrong with a user's claims: unknown names and wrong types (Core 5.1).

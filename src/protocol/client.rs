@@ -119,6 +119,12 @@ impl Client {
         self.metadata.resources.first().unwrap_or(&config.issuer)
     }
 
+    /// Whether it is the server of one of these resources.
+    pub fn protects<'a>(&self, mut resources: impl Iterator<Item = &'a str>, config: &Config) -> bool {
+        let own = &self.metadata.protected_resources;
+        resources.any(|resource| own.iter().any(|own| own == resource || (own == "/" && resource == config.issuer)))
+    }
+
     /// Life of its access tokens.
     pub fn access_token_lifetime(&self, config: &Config) -> Seconds {
         self.metadata.access_token_lifetime.unwrap_or(Seconds(config.settings.access_token_lifetime))

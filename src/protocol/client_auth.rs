@@ -38,6 +38,17 @@ pub enum Remaining<'a> {
 }
 
 impl ClientCredentials {
+    /// Whether a request names a client or sends a proof of one at all.
+    pub fn are_in(authorization: Option<&str>, form: &Form) -> bool {
+        let names = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+        authorization.is_some() || names.iter().any(|name| form.get(name).is_some())
+    }
+
+    /// Whether it only names itself, without any proof.
+    pub const fn is_bare(&self) -> bool {
+        matches!(self.proof, Proof::None)
+    }
+
     /// Reads them from the `Authorization` header and the body. Two methods in one request are an
     /// `invalid_request` (RFC 6749 2.3).
     pub fn parse(authorization: Option<&str>, form: &Form) -> Result<Self, OAuthError> {

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::client::{CLIENT_CREDENTIALS, JWT_BEARER};
 use super::json;
 use super::keyring::KeyRing;
+use super::resource::ResourceRegistry;
 use super::scope::Scope;
 use super::seal::Sealer;
 use super::secret::{base64url, sha256};
@@ -29,6 +31,8 @@ pub struct Config {
     pub ring: KeyRing,
     /// `SCOPES`: the realm's own scopes beside those of OpenID Connect.
     pub scopes: ScopeRegistry,
+    /// `RESOURCES`: what resources want of their access tokens.
+    pub resources: ResourceRegistry,
     /// `REGISTRATION`: `closed` (an initial access token is needed) or `open`.
     pub open_registration: bool,
     /// `CLIENT_ID_DOCUMENTS`: whether a client may be the URL of its metadata document.
@@ -83,7 +87,8 @@ impl ScopeRegistry {
         match self.words.get(scope).map(|words| &words.grant_types) {
             Some(Some(types)) => types.iter().any(|t| t == grant_type),
             Some(None) => !scope.starts_with("latchkey:"),
-            None => STANDARD_SCOPES.contains(&scope),
+            // They are about a user, and these grants have none.
+            None => STANDARD_SCOPES.contains(&scope) && ![CLIENT_CREDENTIALS, JWT_BEARER].contains(&grant_type),
         }
     }
 
@@ -163,6 +168,7 @@ pub const TEXT_SETTINGS: &[&str] = &[
     "REALM_COLOR",
     "REALM_EPOCH",
     "SCOPES",
+    "RESOURCES",
     "REGISTRATION",
     "CLIENT_ID_DOCUMENTS",
     "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS",
@@ -195,6 +201,8 @@ impl Config {
             }
         };
         let scopes = scopes(vars, &mut faults);
+        let resources = ResourceRegistry::parse(vars.get("RESOURCES").map_or("{}", String::as_str));
+        let resources = resources.map_err(|more| faults.extend(more)).unwrap_or_default();
         let settings = Settings::parse(vars, &mut faults);
         let open_registration = one_of(vars, "REGISTRATION", "closed", "open", &mut faults);
         let client_id_documents = one_of(vars, "CLIENT_ID_DOCUMENTS", "off", "on", &mut faults);
@@ -216,6 +224,7 @@ impl Config {
                 epoch,
                 ring,
                 scopes,
+                resources,
                 open_registration,
                 client_id_documents,
                 require_pushed_requests,

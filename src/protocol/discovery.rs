@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::claims::user_claims;
-use super::client::{AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN};
+use super::client::GRANT_TYPES;
 use super::config::Config;
 use super::jose::Alg;
+use super::jwe::{ContentEnc, KeyAlg};
 use super::session::ACR_PASSWORD;
 
 /// Languages of the pages (BCP 47).
@@ -27,10 +28,11 @@ pub fn metadata(config: &Config) -> Value {
         "token_endpoint": at("/token"),
         "device_authorization_endpoint": at("/device_authorization"),
         "revocation_endpoint": at("/revoke"),
+        "introspection_endpoint": at("/introspect"),
         "userinfo_endpoint": at("/userinfo"),
         "registration_endpoint": at("/register"),
         "end_session_endpoint": at("/logout"),
-        "grant_types_supported": [AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE],
+        "grant_types_supported": GRANT_TYPES,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "code_challenge_methods_supported": ["S256"],
@@ -46,6 +48,10 @@ pub fn metadata(config: &Config) -> Value {
         "token_endpoint_auth_signing_alg_values_supported": algs,
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algs,
+        // A resource server is no public client.
+        "introspection_endpoint_auth_methods_supported": methods[..3],
+        "introspection_endpoint_auth_signing_alg_values_supported": algs,
+        "introspection_signing_alg_values_supported": algs,
         "acr_values_supported": [ACR_PASSWORD],
         "claim_types_supported": ["normal"],
         "claims_supported": claims,
@@ -58,8 +64,15 @@ pub fn metadata(config: &Config) -> Value {
         "backchannel_logout_session_supported": true,
         "ui_locales_supported": LOCALES,
     });
-    if let (true, Some(members)) = (config.client_id_documents, document.as_object_mut()) {
-        members.insert("client_id_metadata_document_supported".to_owned(), true.into());
+    if let Some(members) = document.as_object_mut() {
+        // OpenID Connect Discovery 3 and RFC 9701 7.
+        for kind in ["id_token", "introspection"] {
+            members.insert(format!("{kind}_encryption_alg_values_supported"), json!(KeyAlg::ALL));
+            members.insert(format!("{kind}_encryption_enc_values_supported"), json!(ContentEnc::ALL));
+        }
+        if config.client_id_documents {
+            members.insert("client_id_metadata_document_supported".to_owned(), true.into());
+        }
     }
     document
 }

@@ -17,6 +17,8 @@ pub enum Code {
     InvalidScope,
     /// A resource is unknown, malformed or not for this client.
     InvalidTarget,
+    /// A token of a kind that cannot be revoked.
+    UnsupportedTokenType,
     /// The user said no.
     AccessDenied,
     /// The user has not answered yet.
@@ -74,6 +76,7 @@ impl Code {
             Self::UnsupportedGrantType => ("unsupported_grant_type", 400, "RFC 6749 5.2"),
             Self::InvalidScope => ("invalid_scope", 400, "RFC 6749 5.2"),
             Self::InvalidTarget => ("invalid_target", 400, "RFC 8707 2"),
+            Self::UnsupportedTokenType => ("unsupported_token_type", 400, "RFC 7009 2.2.1"),
             Self::AccessDenied => ("access_denied", 400, "RFC 8628 3.5"),
             Self::AuthorizationPending => ("authorization_pending", 400, "RFC 8628 3.5"),
             Self::SlowDown => ("slow_down", 400, "RFC 8628 3.5"),

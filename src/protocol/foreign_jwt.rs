@@ -1,11 +1,14 @@
-//! JWTs that clients sign: assertions (RFC 7523) and request objects (RFC 9101).
+//! JWTs that others sign: assertions (RFC 7523) and request objects (RFC 9101) of clients, and tokens of
+//! trusted issuers.
 //!
 //! `jwt-compact` reads what we sign ourselves. Here the header may have anything in it, and a date may have
 //! a fraction (RFC 7519 2), so both are read here. As there, no claim comes out before the signature was
-//! checked: only an [`AttestedJwt`] has claims.
+//! checked: only an [`AttestedJwt`] has claims. Before, they can only be a reason to refuse
+//! ([`ForeignJwt::refused_early`]).
 
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::jose::Alg;
 use super::json;
@@ -15,8 +18,8 @@ use super::time::{Seconds, Timestamp};
 /// Somebody else's clock may be ahead of ours by this much, and is believed.
 pub const CLOCK_SKEW: Seconds = Seconds(10);
 
-/// The header (RFC 7515 4.1). `jwk`, `jku`, `x5u` and `x5c` are never looked at: which keys count is the
-/// client's metadata's to say.
+/// The header (RFC 7515 4.1). `jwk`, `jku`, `x5u` and `x5c` are never looked at: which keys count is ours
+/// to know, from the client's metadata or the operator.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -26,12 +29,14 @@ struct Header {
     b64: Option<IgnoredAny>,
 }
 
-/// A client's JWT whose signature nobody has checked: only its header can be seen.
+/// Somebody's JWT whose signature nobody has checked: only its header can be seen.
 #[derive(Debug)]
 pub struct ForeignJwt<'a> {
     message: &'a str,
     payload: Vec<u8>,
     signature: Vec<u8>,
+    /// What it says it is, in lower case and without `application/` (RFC 7515 4.1.9).
+    pub typ: Option<String>,
     /// Its algorithm, one of ours.
     pub alg: Alg,
     /// The key that it names.
@@ -39,24 +44,33 @@ pub struct ForeignJwt<'a> {
 }
 
 impl<'a> ForeignJwt<'a> {
-    /// Parses the compact form. Its `typ` must be absent, `JWT` or one of `types` (RFC 8725 3.11), its
-    /// algorithm one of ours, which `none` and the symmetric ones are not, and it must have no extension
-    /// that had to be understood (RFC 7515 4.1.11).
+    /// Parses the compact form. Its `typ` must be absent, `JWT` or one of `types` (RFC 8725 3.11); the rest
+    /// is as [`Self::parse_any`] has it.
     pub fn parse(text: &'a str, types: &[&str]) -> Option<Self> {
+        Self::parse_any(text).filter(|jwt| jwt.typ.as_deref().is_none_or(|typ| typ == "jwt" || types.contains(&typ)))
+    }
+
+    /// Parses the compact form, for somebody who looks at its `typ` himself. Its algorithm must be one of ours,
+    /// which `none` and the symmetric ones are not, and it must have no extension that had to be understood
+    /// (RFC 7515 4.1.11).
+    pub fn parse_any(text: &'a str) -> Option<Self> {
         let (message, signature) = text.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
         let header: Header = json::read(&from_base64url(header)?).ok()?;
         if header.crit.is_some() || header.b64.is_some() {
             return None;
         }
-        let typ = header.typ.unwrap_or_else(|| "JWT".to_owned()).to_ascii_lowercase();
-        let typ = typ.strip_prefix("application/").unwrap_or(&typ);
-        if typ != "jwt" && !types.contains(&typ) {
-            return None;
-        }
+        let typ = header.typ.map(|typ| typ.to_ascii_lowercase());
+        let typ = typ.map(|typ| typ.strip_prefix("application/").unwrap_or(&typ).to_owned());
         // A payload with another dot in it is no base64url.
         let (payload, signature) = (from_base64url(payload)?, from_base64url(signature)?);
-        Some(Self { message, payload, signature, alg: Alg::parse(&header.alg)?, kid: header.kid })
+        Some(Self { message, payload, signature, typ, alg: Alg::parse(&header.alg)?, kid: header.kid })
+    }
+
+    /// Refuses what need not be verified to be refused, so that nobody is asked for keys in vain. The claims
+    /// are seen by `check` alone and can do nothing but refuse: from a yes nothing comes out.
+    pub fn refused_early<E>(&self, check: impl FnOnce(&Map<String, Value>) -> Result<(), E>) -> Result<(), E> {
+        check(&json::read(&self.payload).unwrap_or_default())
     }
 
     /// What was signed.
@@ -75,7 +89,7 @@ impl<'a> ForeignJwt<'a> {
     }
 }
 
-/// A client's JWT whose signature was checked.
+/// Somebody's JWT whose signature was checked.
 #[derive(Debug)]
 pub struct AttestedJwt {
     payload: Vec<u8>,
@@ -91,12 +105,19 @@ impl AttestedJwt {
 /// The `sub` that a JWT has, said by nobody knows whom: good for finding the client whose keys are to be
 /// tried, and for nothing else.
 pub fn unverified_subject(text: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Subject {
-        sub: String,
-    }
+    unverified(text, "sub")
+}
+
+/// The `iss` that a JWT has, said by nobody knows whom: good for finding the issuer whose keys are to be
+/// tried, and for nothing else.
+pub fn unverified_issuer(text: &str) -> Option<String> {
+    unverified(text, "iss")
+}
+
+fn unverified(text: &str, claim: &str) -> Option<String> {
     let payload = from_base64url(text.split('.').nth(1)?)?;
-    json::read::<Subject>(&payload).ok().map(|subject| subject.sub)
+    let claims: Map<String, Value> = json::read(&payload).ok()?;
+    claims.get(claim)?.as_str().map(str::to_owned)
 }
 
 /// Seconds since the Unix epoch, with a fraction if need be (RFC 7519 2).
@@ -205,6 +226,22 @@ mod tests {
         assert_eq!(unverified_subject(&text).as_deref(), Some("c"));
         for none in [jwt(&json!({}), "{}"), jwt(&json!({}), r#"{"sub":1}"#), "a.b.c".to_owned(), String::new()] {
             assert_eq!(unverified_subject(&none), None, "{none}");
+        }
+        assert_eq!(unverified_issuer(&jwt(&json!({}), r#"{"iss":"https://a.example"}"#)).as_deref(), Some("https://a.example"));
+        assert_eq!(unverified_issuer(&text), None);
+    }
+
+    #[test]
+    fn a_check_of_unverified_claims_can_refuse_and_nothing_else() {
+        let of = |payload: &str| {
+            let text = jwt(&json!({"alg": "ES256", "typ": "at+JWT"}), payload);
+            let jwt = ForeignJwt::parse_any(&text).unwrap();
+            assert_eq!(jwt.typ.as_deref(), Some("at+jwt"));
+            jwt.refused_early(|claims| if claims.get("sub").is_some_and(|sub| sub == "c") { Ok(()) } else { Err("no") })
+        };
+        assert_eq!(of(r#"{"sub":"c"}"#), Ok(()));
+        for payload in [r#"{"sub":"d"}"#, "{}", "[]", "\u{0}", r#"{"sub":"c"} x"#] {
+            assert_eq!(of(payload), Err("no"), "{payload}");
         }
     }
 

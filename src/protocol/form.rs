@@ -12,7 +12,19 @@ const MAX_VALUE: usize = 4096;
 const MAX_LONG_VALUE: usize = 65_536;
 
 /// Parameters that may be longer: what they hold is capped where it is used.
-const LONG: [&str; 7] = ["request", "state", "claims", "client_assertion", "id_token_hint", "form", "step"];
+const LONG: [&str; 11] = [
+    "request",
+    "state",
+    "claims",
+    "client_assertion",
+    "id_token_hint",
+    "form",
+    "step",
+    "token",
+    "subject_token",
+    "actor_token",
+    "assertion",
+];
 
 /// Most parameters in one request.
 const MAX_PARAMETERS: usize = 128;

@@ -12,7 +12,7 @@ use chrono::DateTime;
 use jwt_compact::{Algorithm, AlgorithmExt as _, AlgorithmSignature, Claims, Header, UntrustedToken};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::json;
 use super::secret::{base64url, from_base64url};
@@ -76,6 +76,8 @@ pub enum Typ {
     LogoutToken,
     /// Signed userinfo answer (OpenID Connect Core 5.3.2).
     Userinfo,
+    /// Signed introspection answer (RFC 9701 5).
+    Introspection,
 }
 
 impl Typ {
@@ -85,6 +87,7 @@ impl Typ {
             Self::IdToken => "JWT",
             Self::LogoutToken => "logout+jwt",
             Self::Userinfo => "userinfo+jwt",
+            Self::Introspection => "token-introspection+jwt",
         }
     }
 
@@ -95,12 +98,14 @@ impl Typ {
     }
 }
 
-/// `header.claims` of a token, ready to be signed.
-pub fn signing_input<T: Serialize>(typ: Typ, alg: Alg, kid: &str, iat: Timestamp, exp: Timestamp, custom: T) -> Option<String> {
+/// `header.claims` of a token, ready to be signed. `exp`: what only answers a question has no end of its own.
+///
+/// The claims come as JSON, so that this is compiled once and not for every kind of token.
+pub fn signing_input(typ: Typ, alg: Alg, kid: &str, iat: Timestamp, exp: Option<Timestamp>, custom: Value) -> Option<String> {
     let header = Header::empty().with_token_type(typ.name()).with_key_id(kid);
     let mut claims = Claims::new(custom);
     claims.issued_at = DateTime::from_timestamp(iat.seconds(), 0);
-    claims.expiration = DateTime::from_timestamp(exp.seconds(), 0);
+    claims.expiration = exp.and_then(|exp| DateTime::from_timestamp(exp.seconds(), 0));
     let token = Elsewhere(alg).token(&header, &claims, &()).ok()?;
     // The signature is empty here: what stands before the last dot is what is signed.
     token.rsplit_once('.').map(|(input, _)| input.to_owned())
@@ -150,16 +155,17 @@ impl<'a> UntrustedJwt<'a> {
 
     /// Its claims, for a token that is in time at `now`.
     pub fn claims<T: DeserializeOwned>(&self, witness: &SignatureWitness, now: Timestamp) -> Option<T> {
-        let (claims, expires_at) = self.claims_at_any_time(witness)?;
+        let (claims, [_, expires_at]) = self.dated_claims(witness)?;
         (expires_at.seconds() > now.seconds()).then_some(claims)
     }
 
-    /// Its claims and when it ends or ended.
-    pub fn claims_at_any_time<T: DeserializeOwned>(&self, witness: &SignatureWitness) -> Option<(T, Timestamp)> {
+    /// Its claims, and when it was made and ends or ended.
+    pub fn dated_claims<T: DeserializeOwned>(&self, witness: &SignatureWitness) -> Option<(T, [Timestamp; 2])> {
         let algorithm = Elsewhere(self.alg);
-        let token = algorithm.validator::<Map<String, Value>>(witness).validate(&self.token).ok()?;
-        let expires_at = Timestamp::from_millis(token.claims().expiration?.timestamp_millis());
-        Some((json::from_value(token.into_parts().1.custom.into()).ok()?, expires_at))
+        let token = algorithm.validator::<Value>(witness).validate(&self.token).ok()?;
+        let claims = token.claims();
+        let dates = [claims.issued_at?, claims.expiration?].map(|date| Timestamp::from_millis(date.timestamp_millis()));
+        Some((json::from_value(token.into_parts().1.custom).ok()?, dates))
     }
 }
 

@@ -98,7 +98,11 @@ fn invalid(value: &Value, expected: &dyn Expected) -> Error {
     let unexpected = match value {
         Value::Null => Unexpected::Unit,
         Value::Bool(value) => Unexpected::Bool(*value),
-        Value::Number(_) => Unexpected::Other("number"),
+        Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(value), ..) => Unexpected::Unsigned(value),
+            (_, Some(value), _) => Unexpected::Signed(value),
+            (.., value) => Unexpected::Float(value.unwrap_or_default()),
+        },
         Value::String(value) => Unexpected::Str(value),
         Value::Array(_) => Unexpected::Seq,
         Value::Object(_) => Unexpected::Map,

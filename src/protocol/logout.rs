@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_named_by_sid_or_subject() {
+    fn a_session_is_named_by_its_sid_alone() {
         let asked = |sid: Option<&str>| LogoutAsked { sid: sid.map(str::to_owned), ..LogoutAsked::default() };
         assert!(asked(Some("s")).names("s"));
         assert!(!asked(Some("t")).names("s"), "another session of the same user");

@@ -3,6 +3,7 @@
 //! Time and entropy come in as arguments, so every rule can be tested as a property in
 //! microseconds, and the same inputs always give the same answer.
 
+pub mod access_token;
 pub mod authorize;
 pub mod claims;
 pub mod client;
@@ -18,9 +19,11 @@ pub mod device;
 pub mod device_authorization;
 pub mod discovery;
 pub mod error;
+pub mod exchange;
 pub mod foreign_jwt;
 pub mod form;
 pub mod ids;
+pub mod introspect;
 pub mod jose;
 pub mod json;
 pub mod jwe;
@@ -38,15 +41,18 @@ pub mod register;
 pub mod replay;
 pub mod request_object;
 pub mod requested_claims;
+pub mod resource;
 pub mod revoke;
 pub mod salt;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod service;
 pub mod session;
 pub mod steps;
 pub mod throttle;
 pub mod time;
 pub mod token;
+pub mod trust;
 pub mod uri;
 pub mod user_code;

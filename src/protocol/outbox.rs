@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Settings;
 use super::jose::Alg;
+use super::jwe::Recipient;
 use super::secret::{base64url, sha256};
 use super::time::{Seconds, Timestamp};
 
@@ -36,6 +37,9 @@ pub struct Delivery {
     pub sid: String,
     /// The algorithm that the client expects.
     pub alg: Alg,
+    /// Whom the logout token is encrypted to, where ID tokens are (Back-Channel Logout 2.6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<Recipient>,
     /// When the session ended.
     pub made_at: Timestamp,
 }
@@ -46,7 +50,13 @@ impl Delivery {
         let named = serde_json::json!([client_id, sub, sid, made_at]).to_string();
         let id = base64url(sha256(named.as_bytes()).first_chunk::<16>().unwrap_or(&[0; 16]));
         let [url, client_id, sub, sid] = [url, client_id, sub, sid].map(str::to_owned);
-        Self { id, url, client_id, sub, sid, alg, made_at }
+        Self { id, url, client_id, sub, sid, alg, recipient: None, made_at }
+    }
+
+    /// The same, encrypted to this recipient, if there is one.
+    #[must_use]
+    pub fn encrypted_to(self, recipient: Option<Recipient>) -> Self {
+        Self { recipient, ..self }
     }
 }
 
@@ -207,6 +217,20 @@ mod tests {
                 "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
             })
         );
+    }
+
+    #[test]
+    fn what_waits_can_be_read_again() {
+        let plain = Pending::new(delivery("a", START));
+        let text = serde_json::to_string(&plain).unwrap();
+        assert!(!text.contains("recipient"), "as it was before there was encryption: {text}");
+        assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), plain);
+        let recipient = r#"{"client":"a","alg":"ECDH-ES","enc":"A256GCM","keys":{"jwks_uri":"https://a.example/jwks"}}"#;
+        let recipient: Recipient = serde_json::from_str(recipient).unwrap();
+        let encrypted = Pending::new(delivery("a", START).encrypted_to(Some(recipient)));
+        assert_eq!(encrypted.delivery.id, plain.delivery.id, "told once, whatever the client registers meanwhile");
+        let text = serde_json::to_string(&encrypted).unwrap();
+        assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), encrypted);
     }
 
     #[test]

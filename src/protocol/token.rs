@@ -1,14 +1,17 @@
-//! `POST /token`: RFC 6749 3.2, with the grants of RFC 6749 4.1.3 and 6 and RFC 8628 3.4.
+//! `POST /token`: RFC 6749 3.2, with the grants of RFC 6749 4.1.3, 4.4 and 6, RFC 8628 3.4, RFC 8693 and RFC 7523 2.1.
 
 use serde::Serialize;
 
-use super::client::{AUTHORIZATION_CODE, Client, DEVICE_CODE, REFRESH_TOKEN};
+use super::client::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, Client, DEVICE_CODE, JWT_BEARER, REFRESH_TOKEN, TOKEN_EXCHANGE};
 use super::config::Config;
 use super::device_authorization::{resources, scope};
 use super::error::{Code, OAuthError};
+use super::exchange::ExchangeRequest;
 use super::form::Form;
+use super::resource::Target;
 use super::scope::Scope;
 use super::secret::Secret;
+use super::time::Seconds;
 
 /// A token request: one variant per grant, each with just its own parameters.
 #[derive(Debug)]
@@ -40,6 +43,24 @@ pub enum TokenRequest {
         /// Resources to narrow to.
         resources: Vec<String>,
     },
+    /// RFC 6749 4.4.
+    ClientCredentials {
+        /// Scope wanted; all that the client may have, if it says nothing.
+        scope: Option<Scope>,
+        /// Resources (RFC 8707 2.2).
+        resources: Vec<String>,
+    },
+    /// RFC 8693 2.1.
+    TokenExchange(Box<ExchangeRequest>),
+    /// RFC 7523 2.1.
+    JwtBearer {
+        /// `assertion`: a JWT of a trusted issuer.
+        assertion: Secret,
+        /// Scope wanted.
+        scope: Option<Scope>,
+        /// Resources (RFC 8707 2.2).
+        resources: Vec<String>,
+    },
 }
 
 impl TokenRequest {
@@ -59,16 +80,12 @@ impl TokenRequest {
                 scope: scope(form)?,
                 resources: resources(form)?,
             }),
+            CLIENT_CREDENTIALS => Ok(Self::ClientCredentials { scope: scope(form)?, resources: resources(form)? }),
+            TOKEN_EXCHANGE => ExchangeRequest::parse(form).map(Box::new).map(Self::TokenExchange),
+            JWT_BEARER => {
+                Ok(Self::JwtBearer { assertion: secret("assertion")?, scope: scope(form)?, resources: resources(form)? })
+            }
             _ => Err(OAuthError::new(Code::UnsupportedGrantType, "no such grant type here")),
-        }
-    }
-
-    /// Its `grant_type`.
-    pub const fn grant_type(&self) -> &'static str {
-        match self {
-            Self::AuthorizationCode { .. } => AUTHORIZATION_CODE,
-            Self::DeviceCode { .. } => DEVICE_CODE,
-            Self::RefreshToken { .. } => REFRESH_TOKEN,
         }
     }
 }
@@ -91,9 +108,9 @@ pub fn narrowed_scope(granted: &Scope, asked: Option<&Scope>) -> Result<Scope, O
     }
 }
 
-/// The audience of the next access token: the resources asked for, else those approved, else the
+/// Whom the next access token is for: the resources asked for, else those approved, else the
 /// client's default; never one that was not approved, nor one that the client may not reach any more.
-pub fn audience(approved: &[String], asked: &[String], client: &Client, config: &Config) -> Result<Vec<String>, OAuthError> {
+pub fn target(approved: &[String], asked: &[String], client: &Client, config: &Config) -> Result<Target, OAuthError> {
     let default = client.default_audience(config).to_owned();
     let reachable: Vec<String> = if approved.is_empty() {
         vec![default]
@@ -107,17 +124,23 @@ pub fn audience(approved: &[String], asked: &[String], client: &Client, config: 
     if reachable.is_empty() || !asked.iter().all(|resource| reachable.contains(resource)) {
         return Err(OAuthError::new(Code::InvalidTarget, "a resource was not approved or is not for this client any more"));
     }
-    Ok(if asked.is_empty() { reachable } else { asked.to_vec() })
+    config.resources.target(if asked.is_empty() { reachable } else { asked.to_vec() }, client)
 }
+
+/// `token_type` of an access token (RFC 6750).
+pub const BEARER: &str = "Bearer";
 
 /// A successful answer (RFC 6749 5.1).
 #[derive(Debug, Serialize)]
 pub struct TokenResponse {
-    /// The JWT.
+    /// The access token, or whatever an exchange issued (RFC 8693 2.2.1).
     pub access_token: String,
-    /// Always `Bearer` here.
+    /// `urn:ietf:params:oauth:token-type:..` of an exchanged token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_token_type: Option<&'static str>,
+    /// `Bearer`, or `N_A` for what is not an access token (RFC 8693 2.2.1).
     pub token_type: &'static str,
-    /// Life of the access token in seconds.
+    /// Its life in seconds.
     pub expires_in: u32,
     /// The next refresh token.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +150,14 @@ pub struct TokenResponse {
     /// The ID token, when `openid` is granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
+}
+
+impl TokenResponse {
+    /// An access token alone.
+    pub const fn access(access_token: String, lifetime: Seconds, scope: Scope) -> Self {
+        let (issued_token_type, refresh_token, id_token) = (None, None, None);
+        Self { access_token, issued_token_type, token_type: BEARER, expires_in: lifetime.0, refresh_token, scope, id_token }
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +198,7 @@ mod tests {
         client.metadata.resources = vec!["x:0".into(), "x:1".into(), "x:2".into()];
         let of = |approved: &[&str], asked: &[&str]| {
             let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-            audience(&own(approved), &own(asked), &client, &config).map_err(|e| e.code)
+            target(&own(approved), &own(asked), &client, &config).map(|target| target.audience).map_err(|e| e.code)
         };
         assert_eq!(of(&[], &[]), Ok(vec!["x:0".to_owned()]));
         assert_eq!(of(&["x:1", "x:9"], &[]), Ok(vec!["x:1".to_owned()]), "x:9 was taken from the client");

@@ -5,6 +5,7 @@
 mod assertion;
 mod clients;
 mod cors;
+mod encryption;
 mod id_token;
 mod key_sets;
 mod openid;

@@ -148,9 +148,7 @@ impl Fixture {
 
     fn launch(setup: Setup) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let pinned = root.join("node_modules/.bin/node");
-        let node = if pinned.exists() { pinned } else { "node".into() };
-        let mut command = Command::new(node);
+        let mut command = Command::new(node());
         command.arg(root.join("tools/harness.mjs")).stdin(Stdio::piped()).stdout(Stdio::piped());
         let seed = built("latchkey-seed");
         if seed.exists() {
@@ -345,6 +343,12 @@ fn rows(value: Value) -> Vec<Value> {
         Value::Array(rows) => rows,
         other => panic!("not a list: {other}"),
     }
+}
+
+/// The Node that comes with the npm packages, or the machine's.
+pub fn node() -> PathBuf {
+    let pinned = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules/.bin/node");
+    if pinned.exists() { pinned } else { "node".into() }
 }
 
 /// A program of this package, built by `make test` beside the tests: `latchkey-seed`, `examples/device`.

@@ -95,6 +95,32 @@ async fn nobody_makes_us_fetch_without_end() {
     assert!(judge.heard("/object").len() <= 5, "{}", judge.heard("/object").len());
 }
 
+/// A client that registered itself and wants encrypted ID tokens has us fetch its keys.
+#[tokio::test]
+async fn nobody_makes_us_fetch_keys_to_encrypt_to_without_end() {
+    let (fixture, judge) = open();
+    let key = json!({ "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                      "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" });
+    judge.answer("/eager/jwks", Reply::json(&json!({ "keys": [key] })));
+    let wants = json!({
+        "grant_types": ["authorization_code", "refresh_token"], "jwks_uri": judge.at("/eager/jwks"),
+        "id_token_encrypted_response_alg": "ECDH-ES", "id_token_encrypted_response_enc": "A256GCM",
+    });
+    let eager = registered(fixture, &register(fixture, &wants).await);
+    let person = Person::ada(&fixture.a).await;
+    let tokens = eager.tokens(&person, &[("scope", "openid offline_access"), ("prompt", "consent")]).await;
+    let mut token = tokens.member("refresh_token");
+    let mut last = tokens;
+    for _ in 0..9 {
+        last = eager.api.refresh(&token).await;
+        if last.is_granted() {
+            token = last.member("refresh_token");
+        }
+    }
+    assert_eq!((last.status, last.header("retry-after")), (429, "60"), "{}", last.body);
+    assert_eq!(judge.heard("/eager/jwks").len(), 1);
+}
+
 #[tokio::test]
 async fn a_session_has_another_sid_for_each_sector() {
     let (fixture, _) = open();

@@ -7,11 +7,10 @@ use crate::edge::handlers::authorize::{client_for, request_of, step_of};
 use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, posted, sealed_form};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::store::sessions;
 use crate::pages;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::ids::UserId;
-use crate::protocol::session::{Next, SessionCookie};
+use crate::protocol::session::Next;
 use crate::protocol::steps::{AccountsForm, Asked};
 
 /// `GET /accounts?step=`: the accounts that are signed in here. Without any, the login page.
@@ -23,10 +22,7 @@ pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<W
     let browser = browser.reading(authorization.ui_locales.as_deref());
     let redirect_uri = authorization.to.redirect_uri.clone();
     let (client, _) = client_for(ctx, authorization).await?;
-    let mut signed_in = Vec::new();
-    for key in browser.sessions(ctx)?.iter().flat_map(SessionCookie::keys) {
-        signed_in.extend(sessions::alive(ctx, key).await?);
-    }
+    let signed_in = browser.all_signed_in(ctx).await?;
     if signed_in.is_empty() {
         return Ok(browser.to_login(ctx, Next::Authorize { asked: Box::new(asked), beside: true }));
     }
@@ -38,7 +34,6 @@ pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<W
             id: account.session.user.as_str(),
             name: &account.name,
             detail: account.detail.as_deref(),
-            signed_out: false,
         })
         .collect();
     let model = pages::Accounts { form: &form, client: client_on_page(&client), accounts: &accounts };

@@ -4,7 +4,7 @@ use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::authorize::{client_for, request_of};
 use crate::edge::handlers::browser::Browser;
-use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::http::WireResponse;
 use crate::edge::log::Line;
 use crate::edge::store::pushed_requests;
 use crate::pages::{self, Html};
@@ -19,7 +19,6 @@ use crate::protocol::scope::Scope;
 use crate::protocol::session::Session;
 use crate::protocol::steps::Asked;
 use crate::protocol::time::Seconds;
-use crate::protocol::uri::origin;
 
 /// Back to the client with these parameters, `state` and `iss`.
 pub fn back(ctx: &Ctx, browser: &Browser, client: &Client, to: &ReturnTo, parameters: &[(&'static str, String)]) -> WireResponse {
@@ -37,8 +36,7 @@ pub fn back(ctx: &Ctx, browser: &Browser, client: &Client, to: &ReturnTo, parame
 
 /// A page of an authorization: it shows the client's logo, and its forms may lead to the redirect URI.
 pub fn page(ctx: &Ctx, browser: &Browser, status: u16, html: Html, client: &Client, redirect_uri: &str) -> WireResponse {
-    let images: Vec<&str> = client.metadata.logo_uri.as_deref().and_then(origin).into_iter().collect();
-    may_lead_to(browser.page_with_images(ctx, status, html, &images), redirect_uri)
+    may_lead_to(browser.page_about(ctx, status, html, Some(client)), redirect_uri)
 }
 
 /// Back to the client, because the person cancelled on the way.
@@ -123,7 +121,7 @@ pub async fn grant(ctx: &Ctx, browser: &Browser, granted: Granted<'_>) -> Result
 }
 
 /// `GET /form_post.js`: what submits the page of the form_post response mode.
-pub fn form_post_script(_request: &WireRequest) -> WireResponse {
+pub fn form_post_script() -> WireResponse {
     let script = pages::form_post_script().as_bytes().to_vec();
     WireResponse::cacheable("text/javascript; charset=utf-8", "public, max-age=86400", script)
 }

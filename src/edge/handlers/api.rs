@@ -25,7 +25,12 @@ impl ClientRequest {
     /// Reads body and credentials; the client is named in the log from here on.
     pub async fn read(request: &mut WireRequest, line: &mut Line) -> Result<Self, Failure> {
         let form = request.form().await?;
-        let credentials = ClientCredentials::parse(request.header("authorization").as_deref(), &form)?;
+        Self::of(request.header("authorization").as_deref(), form, line)
+    }
+
+    /// The same of a body that was read already.
+    pub fn of(authorization: Option<&str>, form: Form, line: &mut Line) -> Result<Self, Failure> {
+        let credentials = ClientCredentials::parse(authorization, &form)?;
         // What is no client id is not a name for a log either.
         line.client = Client::is_id(&credentials.client_id).then(|| credentials.client_id.clone());
         Ok(Self { form, credentials, assertion: Assertion::default() })
@@ -57,7 +62,10 @@ impl ClientRequest {
     }
 
     /// The authenticated client as it is in the database now, or the peer's error.
+    ///
+    /// What is refused ends here, one read each: a coarse filter keeps floods of wrong secrets from the database.
     pub async fn authenticated_afresh(&self, ctx: &Ctx) -> Result<Client, Failure> {
+        limit(ctx, "LIMIT_CLIENT", ctx.network.clone()).await?;
         let client = clients::fresh(ctx, &self.credentials.client_id).await?;
         let client = client.ok_or(OAuthError::invalid_client("unknown client"))?;
         self.prove(ctx, &client).await?;

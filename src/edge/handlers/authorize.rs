@@ -2,9 +2,9 @@
 
 use crate::edge::crypto;
 use crate::edge::ctx::{Ctx, Platform};
-use crate::edge::failure::{Failure, Fault};
+use crate::edge::failure::Failure;
 use crate::edge::handlers::answer::{self, Granted};
-use crate::edge::handlers::browser::{Browser, is_fresh};
+use crate::edge::handlers::browser::{Browser, is_fresh, opened};
 use crate::edge::handlers::{clients, request_object};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
@@ -19,7 +19,6 @@ use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::ids::UserId;
 use crate::protocol::jose::Typ;
-use crate::protocol::seal::OpenError;
 use crate::protocol::session::{self, SessionKey};
 use crate::protocol::steps::{Asked, AuthorizeStep, PushedId};
 use crate::protocol::time::Seconds;
@@ -38,14 +37,18 @@ pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<W
     let browser = Browser::of(ctx, request);
     let query = request.query()?;
     // 1
-    let asked = match query.get("step") {
-        Some(step) => step_of(ctx, &browser, step)?,
+    let (asked, request) = match query.get("step") {
+        Some(step) => {
+            let asked = step_of(ctx, &browser, step)?;
+            let request = request_of(ctx, &asked).await?;
+            (asked, request)
+        }
         None => match read(ctx, &browser, &query, line).await? {
-            Read::Asked(asked) => *asked,
+            Read::Asked(read) => *read,
             Read::Refused(response) => return Ok(response),
         },
     };
-    go_on(ctx, browser, asked, line).await
+    go_on(ctx, browser, asked, request, line).await
 }
 
 /// `POST /authorize`: the same in a body (Core 3.1.2.1). Where another site's form brought the browser here it
@@ -54,8 +57,9 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let form = request.form().await?;
     let browser = Browser::of(ctx, request).unnamed();
     match read(ctx, &browser, &form, line).await? {
-        Read::Asked(asked) => {
-            let step = AuthorizeStep { browser: None, asked: *asked, made_at: ctx.now };
+        Read::Asked(read) => {
+            let (asked, _) = *read;
+            let step = AuthorizeStep { browser: None, asked, made_at: ctx.now };
             let sealed = ctx.config.sealer().seal(&step, &mut Platform);
             Ok(WireResponse::see_other(&format!("/authorize?step={sealed}")))
         }
@@ -65,18 +69,16 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
 
 /// The step of this browser. What is another's, or old, counts as the link that it once was.
 pub fn step_of(ctx: &Ctx, browser: &Browser, text: &str) -> Result<Asked, Failure> {
-    let step: AuthorizeStep = ctx.config.sealer().open(text).map_err(|error| match error {
-        OpenError::NewerKey => Failure::from(Fault::Unavailable("authorize step: sealed by a newer root secret".to_owned())),
-        OpenError::Bogus => OAuthError::new(Code::InvalidRequest, "the step is not valid").into(),
-    })?;
+    let step: Option<AuthorizeStep> = opened(ctx, text)?;
+    let step = step.ok_or(OAuthError::new(Code::InvalidRequest, "the step is not valid"))?;
     let is_ours = step.browser.as_ref() == Some(&browser.hash) && is_fresh(ctx, step.made_at);
     Ok(if is_ours { step.asked } else { step.asked.anew(ctx.now) })
 }
 
 /// What came of reading a request.
-pub enum Read {
-    /// A good one.
-    Asked(Box<Asked>),
+enum Read {
+    /// A good one: what the browser carries of it, and itself.
+    Asked(Box<(Asked, AuthorizationRequest)>),
     /// The answer to a bad one, by redirect.
     Refused(WireResponse),
 }
@@ -88,7 +90,7 @@ async fn read(ctx: &Ctx, browser: &Browser, form: &Form, line: &mut Line) -> Res
     let mut refused = None;
     if let Some(client) = clients::remembered(ctx, id) {
         match read_for(ctx, browser, form, &client, line).await {
-            Ok(Read::Asked(asked)) => return Ok(Read::Asked(asked)),
+            Ok(Read::Asked(read)) => return Ok(Read::Asked(read)),
             outcome => refused = Some((client.metadata, outcome)),
         }
     }
@@ -104,7 +106,10 @@ async fn read(ctx: &Ctx, browser: &Browser, form: &Form, line: &mut Line) -> Res
 
 async fn read_for(ctx: &Ctx, browser: &Browser, form: &Form, client: &Client, line: &mut Line) -> Result<Read, Failure> {
     if let Some(id) = form.get("request_uri").and_then(|uri| uri.strip_prefix(PUSHED)) {
-        return pushed(ctx, client, id).await;
+        let key = PushedId { client: client.id.clone(), id: id.to_owned() };
+        let asked = Asked { request: None, pushed: Some(key), made_at: ctx.now, chosen: None };
+        let request = request_of(ctx, &asked).await?;
+        return Ok(Read::Asked(Box::new((asked, request))));
     }
     let outer = ReturnTo::parse(form, client);
     let refused = |to: &ReturnTo, error: &OAuthError, line: &mut Line| {
@@ -125,7 +130,10 @@ async fn read_for(ctx: &Ctx, browser: &Browser, form: &Form, client: &Client, li
     }
     // 3
     match checked(ctx, client, form, to.clone(), false).await {
-        Ok(request) => Ok(Read::Asked(Box::new(Asked { made_at: ctx.now, request: Some(request), pushed: None, chosen: None }))),
+        Ok(request) => {
+            let asked = Asked { request: Some(request.clone()), pushed: None, made_at: ctx.now, chosen: None };
+            Ok(Read::Asked(Box::new((asked, request))))
+        }
         Err(Failure::Peer(error)) => Ok(refused(&to, &error, line)),
         Err(failure) => Err(failure),
     }
@@ -169,17 +177,6 @@ pub async fn checked(
     Ok(request)
 }
 
-/// A pushed request, within its time (RFC 9126 4).
-async fn pushed(ctx: &Ctx, client: &Client, id: &str) -> Result<Read, Failure> {
-    let key = PushedId { client: client.id.clone(), id: id.to_owned() };
-    let lifetime = Seconds(ctx.config.settings.par_lifetime);
-    let found = pushed_requests::by_id(ctx, &key).await?;
-    if !found.is_some_and(|(_, created_at)| session::is_fresh(created_at, lifetime, ctx.now)) {
-        return Err(OAuthError::new(Code::InvalidRequestUri, "the request_uri is not known, used, or expired").into());
-    }
-    Ok(Read::Asked(Box::new(Asked { request: None, pushed: Some(key), made_at: ctx.now, chosen: None })))
-}
-
 /// Where an authorization stands.
 pub struct Stage {
     /// The browser, in the language that the client asked for.
@@ -202,9 +199,14 @@ pub enum Staged {
     Over(WireResponse),
 }
 
-/// Works out where an authorization stands.
-pub async fn stage(ctx: &Ctx, browser: Browser, asked: &Asked, line: &mut Line) -> Result<Staged, Failure> {
-    let request = request_of(ctx, asked).await?;
+/// Works out where an authorization stands. `request` is what [`request_of`] says of `asked`.
+pub async fn stage(
+    ctx: &Ctx,
+    browser: Browser,
+    asked: &Asked,
+    request: AuthorizationRequest,
+    line: &mut Line,
+) -> Result<Staged, Failure> {
     line.client = Some(request.client.clone());
     let browser = browser.reading(request.ui_locales.as_deref());
     let (client, outcome) = client_for(ctx, request).await?;
@@ -231,19 +233,21 @@ pub async fn stage(ctx: &Ctx, browser: Browser, asked: &Asked, line: &mut Line) 
     Ok(Staged::Stage(Box::new(Stage { browser, client, request, account, next })))
 }
 
-/// The request itself: carried along, or where it was pushed to.
+/// The request itself: carried along, or where it was pushed to, for one that was asked for within its time
+/// (RFC 9126 4).
 pub async fn request_of(ctx: &Ctx, asked: &Asked) -> Result<AuthorizationRequest, Failure> {
     let request = match (&asked.request, &asked.pushed) {
         (Some(request), _) => Some(request.clone()),
         (None, Some(key)) => {
             // The flow must have begun in the request's time; a step that counts as a link begins anew.
-            let lifetime = Seconds(ctx.config.settings.par_lifetime).millis();
+            let lifetime = Seconds(ctx.config.settings.par_lifetime);
             let pushed = pushed_requests::by_id(ctx, key).await?;
-            pushed.filter(|(_, created_at)| asked.made_at.since(*created_at) < lifetime).map(|(request, _)| request)
+            let pushed = pushed.filter(|(_, created_at)| session::is_fresh(*created_at, lifetime, asked.made_at));
+            pushed.map(|(request, _)| request)
         }
         (None, None) => None,
     };
-    let request = request.ok_or(OAuthError::new(Code::InvalidRequestUri, "the request_uri was used, or expired"))?;
+    let request = request.ok_or(OAuthError::new(Code::InvalidRequestUri, "the request_uri is not known, used, or expired"))?;
     Ok(AuthorizationRequest { made_at: asked.made_at, ..request })
 }
 
@@ -292,9 +296,15 @@ async fn candidate(
 }
 
 /// Takes an authorization on to its next page or to its end.
-pub async fn go_on(ctx: &Ctx, browser: Browser, asked: Asked, line: &mut Line) -> Result<WireResponse, Failure> {
+async fn go_on(
+    ctx: &Ctx,
+    browser: Browser,
+    asked: Asked,
+    request: AuthorizationRequest,
+    line: &mut Line,
+) -> Result<WireResponse, Failure> {
     // 4
-    let stage = match stage(ctx, browser, &asked, line).await? {
+    let stage = match stage(ctx, browser, &asked, request, line).await? {
         Staged::Stage(stage) => *stage,
         Staged::Over(response) => return Ok(response),
     };

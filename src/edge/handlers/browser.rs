@@ -101,7 +101,21 @@ impl Browser {
         self.sealed(ctx, Cookie::Session)
     }
 
-    /// Who is signed in here, alive right now.
+    /// The keys of these sessions, the one in use first.
+    pub fn session_keys(&self, ctx: &Ctx) -> Result<Vec<SessionKey>, Fault> {
+        Ok(self.sessions(ctx)?.iter().flat_map(SessionCookie::keys).cloned().collect())
+    }
+
+    /// Everybody who is signed in here, alive right now, the account in use first.
+    pub async fn all_signed_in(&self, ctx: &Ctx) -> Result<Vec<SignedIn>, Fault> {
+        let mut signed_in = Vec::new();
+        for key in self.session_keys(ctx)? {
+            signed_in.extend(sessions::alive(ctx, &key).await?);
+        }
+        Ok(signed_in)
+    }
+
+    /// Whose account is in use here, alive right now.
     pub async fn signed_in(&self, ctx: &Ctx) -> Result<Option<SignedIn>, Fault> {
         match self.sessions(ctx)? {
             Some(cookie) => sessions::alive(ctx, &cookie.current).await,
@@ -123,9 +137,7 @@ impl Browser {
     /// young. Whether it is alive is still to be asked.
     pub fn key_of(&self, ctx: &Ctx, holder: &Holder) -> Result<Option<SessionKey>, Fault> {
         let key = SessionKey { user: holder.user.clone(), session: holder.session.clone() };
-        let is_ours = holder.browser == self.hash
-            && is_fresh(ctx, holder.made_at)
-            && self.sessions(ctx)?.is_some_and(|cookie| cookie.keys().any(|other| *other == key));
+        let is_ours = holder.browser == self.hash && is_fresh(ctx, holder.made_at) && self.session_keys(ctx)?.contains(&key);
         Ok(is_ours.then_some(key))
     }
 
@@ -167,6 +179,12 @@ impl Browser {
     /// A page, with the browser's name on it.
     pub fn page(&self, ctx: &Ctx, status: u16, html: Html) -> WireResponse {
         self.page_with_images(ctx, status, html, &[])
+    }
+
+    /// A page that shows a client's logo.
+    pub fn page_about(&self, ctx: &Ctx, status: u16, html: Html, client: Option<&Client>) -> WireResponse {
+        let logo = client.and_then(|client| client.metadata.logo_uri.as_deref()).and_then(origin);
+        self.page_with_images(ctx, status, html, logo.as_slice())
     }
 
     /// A page that shows pictures of these origins besides the realm's logo.

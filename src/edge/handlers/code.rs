@@ -1,10 +1,10 @@
 //! The authorization code grant at the token endpoint: RFC 6749 4.1.3, OpenID Connect Core 3.1.3, RFC 7636 4.5.
 
-use crate::edge::crypto::Signers;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::ClientRequest;
-use crate::edge::handlers::issue::{Issue, unopened};
+use crate::edge::handlers::issue::{Issue, signers, unopened};
+use crate::edge::signers::Signers;
 use crate::edge::store::clients;
 use crate::edge::store::redemptions::{self, Redemption};
 use crate::protocol::claims::Origin;
@@ -12,10 +12,11 @@ use crate::protocol::client::{AUTHORIZATION_CODE, Client};
 use crate::protocol::code::AuthorizationCode;
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
+use crate::protocol::resource::Target;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::{Secret, base64url};
 use crate::protocol::time::{Seconds, Timestamp};
-use crate::protocol::token::{audience, check_grant_type};
+use crate::protocol::token::{check_grant_type, target};
 
 /// What comes with a code.
 pub struct Redeemed<'a> {
@@ -33,7 +34,7 @@ pub struct Redeemed<'a> {
 ///
 /// 1. Open the code: a bogus one dies here. It must be this client's, with the redirect URI and the verifier
 ///    of its request; a stranger's attempt changes nothing.
-/// 2. Decide everything, and load what will sign, so that a code is not spent for nothing.
+/// 2. Decide everything, and load what will sign and encrypt, so that a code is not spent for nothing.
 /// 3. One batch: insert the row that the code names, if its session is alive and the gate is open.
 /// 4. The row is there and another request's: a replay. What the first one issued stops working (RFC 6749
 ///    4.1.2). That holds for a replay after the code's time too.
@@ -49,15 +50,14 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
     }
     // 2
     let mut client = client;
-    let mut decision = match decided(ctx, &client, &code, redeemed) {
-        Ok(decision) => decision,
+    let mut decision = match decided(ctx, &client, &code, redeemed).await {
         // A copy from memory may say yes, never no.
-        Err(_) => {
+        Err(Failure::Peer(_)) => {
             client = request.authenticated_afresh(ctx).await?;
-            decided(ctx, &client, &code, redeemed)?
+            decided(ctx, &client, &code, redeemed).await?
         }
+        outcome => outcome?,
     };
-    let mut signers = Signers::ready(ctx, &client).await?;
     // 3
     let attempt = base64url(&random::<16>(&mut Platform));
     let mut outcome = redemptions::redeem(ctx, &redemption(ctx, &code, &client, &decision, &attempt)).await?;
@@ -67,9 +67,7 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
         // The client changed since this isolate read it: authenticate and decide again, once.
         clients::remember(now.clone(), ctx.now);
         request.prove(ctx, &now).await?;
-        check_grant_type(&now, AUTHORIZATION_CODE)?;
-        decision = decided(ctx, &now, &code, redeemed)?;
-        signers = Signers::ready(ctx, &now).await?;
+        decision = decided(ctx, &now, &code, redeemed).await?;
         client = now;
         outcome = redemptions::redeem(ctx, &redemption(ctx, &code, &client, &decision, &attempt)).await?;
     }
@@ -87,7 +85,8 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
         return Err(OAuthError::invalid_grant(why.word()).into());
     }
     let generation = (code.origin() == Origin::Grant).then_some(0);
-    Ok(Issue { grant, client, scope: decision.scope, audience: decision.audience, generation, nonce: code.nonce, signers })
+    let Decision { scope, target, signers } = decision;
+    Ok(Issue { grant, client, scope, target, generation, nonce: code.nonce, signers })
 }
 
 async fn replayed(ctx: &Ctx, code: &AuthorizationCode) -> Result<(), Failure> {
@@ -97,20 +96,22 @@ async fn replayed(ctx: &Ctx, code: &AuthorizationCode) -> Result<(), Failure> {
 /// What is decided before the row is written.
 struct Decision {
     scope: Scope,
-    audience: Vec<String>,
+    target: Target,
+    signers: Signers,
 }
 
-fn decided(ctx: &Ctx, client: &Client, code: &AuthorizationCode, redeemed: &Redeemed<'_>) -> Result<Decision, OAuthError> {
+async fn decided(ctx: &Ctx, client: &Client, code: &AuthorizationCode, redeemed: &Redeemed<'_>) -> Result<Decision, Failure> {
+    check_grant_type(client, AUTHORIZATION_CODE)?;
     // A redirect URI that was taken from the client since, or that an isolate's copy of it still had.
     if redeemed.redirect_uri.is_some_and(|uri| !client.has_redirect_uri(uri)) {
-        return Err(OAuthError::invalid_grant("the redirect_uri is not registered any more"));
+        return Err(OAuthError::invalid_grant("the redirect_uri is not registered any more").into());
     }
-    let audience = audience(&code.resources, redeemed.resources, client, &ctx.config)?;
+    let target = target(&code.resources, redeemed.resources, client, &ctx.config)?;
     let scope = granted(&code.scope, &client.allowed_scope(&ctx.config, AUTHORIZATION_CODE));
     if scope.is_empty() {
-        return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
+        return Err(OAuthError::invalid_grant("nothing that was approved is still allowed").into());
     }
-    Ok(Decision { scope, audience })
+    Ok(Decision { scope, target, signers: signers(ctx, client).await? })
 }
 
 fn redemption<'a>(

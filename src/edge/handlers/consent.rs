@@ -25,7 +25,8 @@ use crate::protocol::uri;
 pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     let browser = Browser::of(ctx, request);
     let asked = step_of(ctx, &browser, request.query()?.require("step")?)?;
-    let stage = match stage(ctx, browser, &asked, line).await? {
+    let request = authorize::request_of(ctx, &asked).await?;
+    let stage = match stage(ctx, browser, &asked, request, line).await? {
         Staged::Stage(stage) => *stage,
         Staged::Over(response) => return Ok(response),
     };

@@ -1,26 +1,27 @@
 //! The device grant at the token endpoint: RFC 8628 3.4 and 3.5.
 
-use crate::edge::crypto::Signers;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api::ClientRequest;
-use crate::edge::handlers::issue::{Issue, unopened};
+use crate::edge::handlers::issue::{Issue, signers, unopened};
 use crate::edge::objects::device_flow;
+use crate::edge::signers::Signers;
 use crate::edge::store::clients;
 use crate::edge::store::grants::{self, NewGrant, Outcome};
 use crate::protocol::client::{Client, DEVICE_CODE, REFRESH_TOKEN};
 use crate::protocol::device::{Answer, Approval, DeviceCode, Message, collectable};
 use crate::protocol::error::{Code, OAuthError};
+use crate::protocol::resource::Target;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::{Secret, SecretHash};
 use crate::protocol::time::Seconds;
-use crate::protocol::token::{audience, check_grant_type};
+use crate::protocol::token::{check_grant_type, target};
 
 /// A poll.
 ///
 /// 1. Open the device code: a bogus one dies here, an expired one answers `expired_token` for ever.
 /// 2. Ask the flow, in one message. It keeps the pace and writes only when the interval grows.
-/// 3. Approved: decide scope and audience, then one batch asks the gate and inserts the grant.
+/// 3. Approved: decide everything and load what will sign and encrypt, then one batch asks the gate and inserts the grant.
 ///    When the time to collect is over, a grant that was collected before is only read.
 /// 4. A grant that is there and new, however many polls raced for it, is answered; anything else is
 ///    `invalid_grant`, and nothing is revoked.
@@ -57,15 +58,14 @@ pub async fn redeem(
         }
     };
     // 3
-    let signers = Signers::ready(ctx, &client).await?;
     let mut client = client;
-    let mut decision = match decided(ctx, &client, &approval, &approved_resources, asked) {
-        Ok(decision) => decision,
+    let mut decision = match decided(ctx, &client, &approval, &approved_resources, asked).await {
         // A copy from memory may say yes, never no.
-        Err(_) => {
+        Err(Failure::Peer(_)) => {
             client = request.authenticated_afresh(ctx).await?;
-            decided(ctx, &client, &approval, &approved_resources, asked)?
+            decided(ctx, &client, &approval, &approved_resources, asked).await?
         }
+        outcome => outcome?,
     };
     let grant = if late {
         grants::by_id(ctx, &approval.user, &approval.grant).await?.ok_or(expired())?
@@ -83,8 +83,7 @@ pub async fn redeem(
             // The client changed since this isolate read it: authenticate and decide again, once.
             clients::remember(now.clone(), ctx.now);
             request.prove(ctx, &now).await?;
-            check_grant_type(&now, DEVICE_CODE)?;
-            decision = decided(ctx, &now, &approval, &approved_resources, asked)?;
+            decision = decided(ctx, &now, &approval, &approved_resources, asked).await?;
             client = now;
             outcome = new(&decision.scope).insert(ctx, &client).await?;
         }
@@ -96,29 +95,33 @@ pub async fn redeem(
     }
     let scope = granted(&grant.granted_scope, &decision.scope);
     let generation = client.may_use(REFRESH_TOKEN).then_some(0);
-    Ok(Issue { grant, client, scope, audience: decision.audience, generation, nonce: None, signers })
+    let Decision { target, signers, .. } = decision;
+    Ok(Issue { grant, client, scope, target, generation, nonce: None, signers })
 }
 
 /// What is decided before the row is written.
 struct Decision {
     scope: Scope,
-    audience: Vec<String>,
+    target: Target,
+    signers: Signers,
 }
 
-/// Scope and audience of the tokens to be: what was approved, as far as the client may have it now.
-fn decided(
+/// Scope and audience of the tokens to be: what was approved, as far as the client may have it now. And what
+/// makes them.
+async fn decided(
     ctx: &Ctx,
     client: &Client,
     approval: &Approval,
     approved: &[String],
     asked: &[String],
-) -> Result<Decision, OAuthError> {
-    let audience = audience(approved, asked, client, &ctx.config)?;
+) -> Result<Decision, Failure> {
+    check_grant_type(client, DEVICE_CODE)?;
+    let target = target(approved, asked, client, &ctx.config)?;
     let scope = granted(&approval.scope, &client.allowed_scope(&ctx.config, DEVICE_CODE));
     if scope.is_empty() {
-        return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
+        return Err(OAuthError::invalid_grant("nothing that was approved is still allowed").into());
     }
-    Ok(Decision { scope, audience })
+    Ok(Decision { scope, target, signers: signers(ctx, client).await? })
 }
 
 /// A grant about to be inserted.

@@ -20,7 +20,6 @@ use crate::protocol::ids::OwnedId;
 use crate::protocol::session::{ApprovalForm, CodeForm, Next, PrefilledCode, UndoForm};
 use crate::protocol::throttle::wait_seconds;
 use crate::protocol::time::{Seconds, Timestamp};
-use crate::protocol::uri::origin;
 use crate::protocol::user_code::UserCode;
 
 /// `GET /device`: sign in first, then the code.
@@ -297,7 +296,6 @@ fn approval_page(
     asked: &ApprovalForm,
     answered: Option<(&Form, ApprovalError)>,
 ) -> WireResponse {
-    let metadata = &client.metadata;
     let sealed = ApprovalForm { holder: browser.holder(ctx, signed_in), ..asked.clone() };
     let sealed = ctx.config.sealer().seal(&sealed, &mut Platform);
     let checked = |name: &str| answered.is_none_or(|(form, _)| is_ticked(form, name));
@@ -318,9 +316,8 @@ fn approval_page(
         places_differ: country(&here).zip(country(&asked.place)).is_some_and(|(here, there)| here != there),
         error: answered.map(|(_, problem)| problem),
     };
-    let logo: Vec<&str> = metadata.logo_uri.as_deref().and_then(origin).into_iter().collect();
     let status = if answered.is_some() { 400 } else { 200 };
-    browser.page_with_images(ctx, status, pages::approval(&browser.realm(ctx), &model), &logo)
+    browser.page_about(ctx, status, pages::approval(&browser.realm(ctx), &model), Some(client))
 }
 
 /// A guess at a user code. Never by address alone: a hospital is one address, and a site with a dynamic

@@ -2,21 +2,24 @@
 
 use serde_json::{Map, Value};
 
-use crate::edge::crypto::Signers;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
+use crate::edge::handlers::access_token;
+use crate::edge::handlers::api::limit_fetches;
 use crate::edge::pairwise;
+use crate::edge::signers::Signers;
 use crate::edge::store::grants::{self, Grant};
+use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
-use crate::protocol::client::Client;
+use crate::protocol::client::{AuthMethod, Client, Origin};
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
-use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
+use crate::protocol::resource::Target;
 use crate::protocol::scope::Scope;
 use crate::protocol::seal::OpenError;
-use crate::protocol::time::Seconds;
-use crate::protocol::token::TokenResponse;
+use crate::protocol::service::{jittered, may_act};
+use crate::protocol::token::{BEARER, TokenResponse};
 
 /// Tokens about to be issued: everything is decided and committed.
 pub struct Issue {
@@ -27,29 +30,30 @@ pub struct Issue {
     /// What the access token is good for.
     pub scope: Scope,
     /// Whom it is for.
-    pub audience: Vec<String>,
+    pub target: Target,
     /// Generation of the refresh token to answer, if there is to be one.
     pub generation: Option<u32>,
     /// `nonce` of the authorization request.
     pub nonce: Option<String>,
-    /// What signs them.
+    /// What signs and encrypts them.
     pub signers: Signers,
 }
 
 impl Issue {
-    /// Signs. Everything here can be done again for a lost answer: the refresh token is the same
+    /// Signs and encrypts. Everything here can be done again for a lost answer: the refresh token is the same
     /// text every time.
     pub async fn sign(self, ctx: &Ctx) -> Result<TokenResponse, Fault> {
         let (config, grant, client) = (&ctx.config, &self.grant, &self.client);
         let sealer = config.sealer();
         let sub = pairwise::subject(ctx, client, &grant.user).await?;
         let sid = pairwise::sid(ctx, client, &grant.sid).await?;
-        let lifetime = jittered(client.access_token_lifetime(config));
+        let [draw] = random::<1>(&mut Platform);
+        let lifetime = jittered(client.access_token_lifetime(config), draw);
         let id = TokenId { user: grant.user.clone(), grant: grant.id.clone(), origin: grant.origin };
         let access = AccessClaims {
             iss: config.issuer.clone(),
             sub: sub.clone(),
-            aud: self.audience.into(),
+            aud: self.target.audience.into(),
             client_id: client.id.clone(),
             scope: self.scope.clone(),
             jti: sealer.seal(&id, &mut Platform),
@@ -57,12 +61,14 @@ impl Issue {
             acr: Some(grant.acr.clone()),
             amr: grant.amr.clone(),
             sid: Some(sid.clone()),
-            roles: Vec::new(),
+            roles: roles(client, grant),
             act: None,
-            may_act: None,
+            may_act: may_act(client),
             more: Map::new(),
         };
-        let access_token = self.signers.access.sign(ctx, Typ::AccessToken, lifetime, access).await?;
+        let access = AccessToken { claims: access, iat: ctx.now, exp: ctx.now.plus(lifetime) };
+        let kind = self.target.kind;
+        let access_token = access_token::made(ctx, self.signers.access(kind.alg)?, kind, access).await?;
         let id_token = if self.scope.contains("openid") {
             let claims = IdClaims {
                 iss: config.issuer.clone(),
@@ -77,20 +83,31 @@ impl Issue {
                 act: None,
                 requested: requested(grant)?,
             };
-            Some(self.signers.id.sign(ctx, Typ::IdToken, lifetime, claims).await?)
+            Some(self.signers.id.sign(ctx, lifetime, claims).await?)
         } else {
             None
         };
         let refresh = |generation| RefreshToken { user: grant.user.clone(), grant: grant.id.clone(), generation };
         Ok(TokenResponse {
             access_token,
-            token_type: "Bearer",
+            issued_token_type: None,
+            token_type: BEARER,
             expires_in: lifetime.0,
             refresh_token: self.generation.map(|generation| sealer.seal_deterministic(&refresh(generation))),
             scope: self.scope,
             id_token,
         })
     }
+}
+
+/// What will sign and encrypt for a client, made ready before anything is committed.
+pub async fn signers(ctx: &Ctx, client: &Client) -> Result<Signers, Failure> {
+    let metadata = &client.metadata;
+    // Where it came with an assertion this request was counted already.
+    if metadata.id_token_encrypted_response_alg.is_some() && metadata.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt {
+        limit_fetches(ctx, client).await?;
+    }
+    Signers::ready(ctx, client).await
 }
 
 /// The user's claims that the `claims` parameter asked for in the ID token.
@@ -103,10 +120,9 @@ fn requested(grant: &Grant) -> Result<Map<String, Value>, Fault> {
     Ok(claims)
 }
 
-/// Up to a tenth less, so that devices that were started together spread.
-fn jittered(lifetime: Seconds) -> Seconds {
-    let [draw] = random::<1>(&mut Platform);
-    Seconds(lifetime.0 - lifetime.0 * u32::from(draw) / 2560)
+/// What the user is here now, for the operator's own clients: whoever registered itself need not know.
+pub fn roles(client: &Client, grant: &Grant) -> Vec<String> {
+    if client.origin == Origin::Operator { grant.roles.clone() } else { Vec::new() }
 }
 
 /// A sealed value that does not open: bogus is the peer's matter, a newer key ours.

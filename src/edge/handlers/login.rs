@@ -12,7 +12,6 @@ use crate::edge::log::Line;
 use crate::edge::store::{Db, Shards, sessions, users};
 use crate::pages::{self, LoginError, Purpose};
 use crate::protocol::cookie::Cookie;
-
 use crate::protocol::form::Form;
 use crate::protocol::ids::{OwnedId, UserId, random};
 use crate::protocol::password::PasswordHash;
@@ -239,7 +238,7 @@ async fn form_page(
     let form = LoginForm { browser: browser.hash.clone(), next: next.clone(), made_at: ctx.now };
     let form = ctx.config.sealer().seal(&form, &mut Platform);
     let login = typed.unwrap_or_default();
-    let model = pages::Login { form: &form, login, cancel: true, error, ..pages::Login::default() };
+    let model = pages::Login { form: &form, login, error, ..pages::Login::default() };
     let Next::Authorize { asked, .. } = &next else {
         let purpose = if next == Next::Home { Purpose::Account } else { Purpose::Device };
         let again = matches!(next, Next::Device { after: Some(_), .. });

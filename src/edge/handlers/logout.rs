@@ -5,13 +5,13 @@ use crate::edge::crypto;
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::answer::may_lead_to;
-use crate::edge::handlers::browser::{Browser, client_on_page, from_our_own_page, is_fresh, sealed_form};
+use crate::edge::handlers::browser::{Browser, client_on_page, from_our_own_page, is_fresh, opened, sealed_form};
 use crate::edge::handlers::session_end;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::pairwise;
 use crate::edge::store::clients;
-use crate::edge::store::sessions::{self, SignedIn};
+use crate::edge::store::sessions::SignedIn;
 use crate::pages;
 use crate::protocol::client::Client;
 use crate::protocol::cookie::Cookie;
@@ -19,9 +19,7 @@ use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::jose::Typ;
 use crate::protocol::logout::{Hint, LogoutAsked, LogoutRequest, LogoutStep};
-use crate::protocol::seal::OpenError;
-use crate::protocol::session::{LogoutForm, SessionKey};
-use crate::protocol::uri;
+use crate::protocol::session::LogoutForm;
 
 /// What was asked, and the row of the client that asks.
 ///
@@ -49,13 +47,13 @@ pub async fn show(ctx: &Ctx, request: &WireRequest, line: &mut Line) -> Result<W
     line.client = line.client.take().or_else(|| asked.asked.client.clone());
     let browser = Browser::of(ctx, request).reading(asked.asked.ui_locales.as_deref());
     // 2
-    let present = present(ctx, &browser).await?;
+    let present = browser.all_signed_in(ctx).await?;
     let Some(first) = present.first() else {
         return Ok(asked.nothing_left(ctx, &browser));
     };
     // 3: HEAD changes nothing.
     if request.method == "GET" && asked.names_one_of(ctx, &present).await? {
-        session_end::end(ctx, &sessions_of(ctx, &browser)?).await?;
+        session_end::end(ctx, &browser.session_keys(ctx)?).await?;
         return Ok(asked.signed_out(ctx, &browser, false));
     }
     // 4
@@ -80,7 +78,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let sealed: Option<LogoutForm> = sealed_form(ctx, &form)?;
     let sealed = sealed.filter(|sealed| sealed.holder.browser == browser.hash);
     let browser = browser.reading(sealed.as_ref().and_then(|sealed| sealed.asked.ui_locales.as_deref()));
-    let present = present(ctx, &browser).await?;
+    let present = browser.all_signed_in(ctx).await?;
     let is_held = |first: &SignedIn| sealed.as_ref().is_some_and(|sealed| browser.holds(ctx, &sealed.holder, first));
     let (first, is_held) = (present.first(), present.first().is_some_and(is_held));
     let asked = Asked::again(ctx, sealed.map(|sealed| sealed.asked).unwrap_or_default()).await?;
@@ -92,26 +90,13 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         return Ok(asked.confirmation(ctx, &browser, first, true));
     }
     let everywhere = form.get("action") == Some("everywhere");
-    let sessions = sessions_of(ctx, &browser)?;
+    let sessions = browser.session_keys(ctx)?;
     if everywhere {
         session_end::end_everywhere(ctx, &first.session.user, &sessions).await?;
     } else {
         session_end::end(ctx, &sessions).await?;
     }
     Ok(asked.signed_out(ctx, &browser, everywhere))
-}
-
-/// Everybody who is signed in at this browser, the account in use first.
-async fn present(ctx: &Ctx, browser: &Browser) -> Result<Vec<SignedIn>, Failure> {
-    let mut present = Vec::new();
-    for key in sessions_of(ctx, browser)? {
-        present.extend(sessions::alive(ctx, &key).await?);
-    }
-    Ok(present)
-}
-
-fn sessions_of(ctx: &Ctx, browser: &Browser) -> Result<Vec<SessionKey>, Fault> {
-    Ok(browser.sessions(ctx)?.iter().flat_map(|cookie| cookie.keys().cloned()).collect())
 }
 
 impl Asked {
@@ -141,14 +126,9 @@ impl Asked {
 
     /// Of a step. One that is old, or none of ours, asks for nothing but the page.
     async fn of_step(ctx: &Ctx, step: &str) -> Result<Self, Failure> {
-        let step: LogoutStep = match ctx.config.sealer().open(step) {
-            Ok(step) => step,
-            Err(OpenError::NewerKey) => {
-                return Err(Fault::Unavailable("logout step: sealed by a newer root secret".to_owned()).into());
-            }
-            Err(OpenError::Bogus) => return Ok(Self { asked: LogoutAsked::default(), client: None }),
-        };
-        Self::again(ctx, if is_fresh(ctx, step.made_at) { step.asked } else { LogoutAsked::default() }).await
+        let step: Option<LogoutStep> = opened(ctx, step)?;
+        let step = step.filter(|step| is_fresh(ctx, step.made_at));
+        Self::again(ctx, step.map(|step| step.asked).unwrap_or_default()).await
     }
 
     /// Of what was decided before: only the client is read again.
@@ -202,11 +182,10 @@ impl Asked {
     fn confirmation(&self, ctx: &Ctx, browser: &Browser, signed_in: &SignedIn, expired: bool) -> WireResponse {
         let form = LogoutForm { holder: browser.holder(ctx, signed_in), asked: self.asked.clone() };
         let form = ctx.config.sealer().seal(&form, &mut Platform);
-        let client = self.client.as_ref().map(client_on_page);
-        let images: Vec<&str> = client.and_then(|client| client.logo).and_then(uri::origin).into_iter().collect();
-        let model = pages::Logout { form: &form, name: &signed_in.name, expired, client };
+        let client = self.client.as_ref();
+        let model = pages::Logout { form: &form, name: &signed_in.name, expired, client: client.map(client_on_page) };
         let status = if expired { 400 } else { 200 };
-        let page = browser.page_with_images(ctx, status, pages::logout(&browser.realm(ctx), &model), &images);
+        let page = browser.page_about(ctx, status, pages::logout(&browser.realm(ctx), &model), client);
         match &self.asked.target {
             Some(target) => may_lead_to(page, target),
             None => page,

@@ -1,24 +1,24 @@
 //! The refresh grant at the token endpoint: RFC 6749 6, RFC 9700 4.14.
 
-use crate::edge::crypto::Signers;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api::ClientRequest;
-use crate::edge::handlers::issue::{Issue, unopened};
+use crate::edge::handlers::issue::{self, Issue, unopened};
 use crate::edge::store::{clients, grants};
 use crate::protocol::client::{Client, REFRESH_TOKEN};
 use crate::protocol::error::OAuthError;
 use crate::protocol::refresh::{Policy, RefreshToken, Verdict, verdict};
+use crate::protocol::resource::Target;
 use crate::protocol::scope::{Scope, granted};
 use crate::protocol::secret::Secret;
-use crate::protocol::token::{audience, check_grant_type, narrowed_scope};
+use crate::protocol::token::{check_grant_type, narrowed_scope, target};
 
 /// A refresh.
 ///
-/// 1. Open the refresh token: a bogus one dies here. Load what will sign, so that nothing is rotated
-///    that could not be answered.
+/// 1. Open the refresh token: a bogus one dies here.
 /// 2. A request that narrows is checked against the grant first, so that a refused one has changed
-///    nothing (RFC 6749 6). The ordinary refresh asks for nothing and skips this.
+///    nothing (RFC 6749 6). The ordinary refresh asks for nothing and skips this. Then load what will sign
+///    and encrypt, so that nothing is rotated that could not be answered.
 /// 3. One batch: advance the generation if it is current, the gate is open, and client and scopes are
 ///    what the last answer was decided on, so that this one will be decided alike.
 /// 4. Otherwise the verdict: the one before within grace gets the current token again; an older one is
@@ -35,7 +35,6 @@ pub async fn refresh(
     // 1
     let token: RefreshToken =
         ctx.config.sealer().open(refresh_token.expose()).map_err(|error| unopened(error, "refresh token"))?;
-    let mut signers = Signers::ready(ctx, &client).await?;
     // 2
     if scope.is_some() || !resources.is_empty() {
         let grant = grants::by_id(ctx, &token.user, &token.grant).await?.ok_or(OAuthError::invalid_grant("no such grant"))?;
@@ -44,9 +43,19 @@ pub async fn refresh(
         if is_current && narrowed(ctx, &grant, &client, scope, resources).is_err() {
             // A copy from memory may say yes, never no.
             client = request.authenticated_afresh(ctx).await?;
+            check_grant_type(&client, REFRESH_TOKEN)?;
             narrowed(ctx, &grant, &client, scope, resources)?;
         }
     }
+    let mut signers = match issue::signers(ctx, &client).await {
+        // Here too. What was checked is checked again before the new copy is written on.
+        Err(Failure::Peer(_)) => {
+            client = request.authenticated_afresh(ctx).await?;
+            check_grant_type(&client, REFRESH_TOKEN)?;
+            issue::signers(ctx, &client).await?
+        }
+        outcome => outcome?,
+    };
     let mut decided: Option<Scope> = None;
     for _ in 0..ATTEMPTS {
         // 3
@@ -58,12 +67,15 @@ pub async fn refresh(
             clients::remember(now.clone(), ctx.now);
             request.prove(ctx, &now).await?;
             check_grant_type(&now, REFRESH_TOKEN)?;
-            signers = Signers::ready(ctx, &now).await?;
+            signers = issue::signers(ctx, &now).await?;
             client = now;
             continue;
         }
         // 4
         let grant = outcome.grant.ok_or(OAuthError::invalid_grant("no such grant"))?;
+        if grant.parent_ended {
+            return Err(OAuthError::invalid_grant("the grant that it was exchanged from has ended").into());
+        }
         let verdict = verdict(&grant.family, &grant.gate, &client.id, token.generation, policy(&client), ctx.now);
         match verdict {
             _ if outcome.wrote => {}
@@ -79,9 +91,9 @@ pub async fn refresh(
                 continue;
             }
         }
-        let Narrowed { scope, audience, .. } = narrowed(ctx, &grant, &client, scope, resources)?;
+        let Narrowed { scope, target, .. } = narrowed(ctx, &grant, &client, scope, resources)?;
         let generation = grant.family.generation;
-        return Ok(Issue { grant, client, scope, audience, generation: Some(generation), nonce: None, signers });
+        return Ok(Issue { grant, client, scope, target, generation: Some(generation), nonce: None, signers });
     }
     Err(Fault::Unavailable("the grant or its client keeps changing".to_owned()).into())
 }
@@ -95,8 +107,8 @@ struct Narrowed {
     allowed: Scope,
     /// Scope of the token: as asked, never more.
     scope: Scope,
-    /// Its audience.
-    audience: Vec<String>,
+    /// Whom it is for.
+    target: Target,
 }
 
 /// What is allowed now, and the scope and audience of the next access token: never wider.
@@ -112,8 +124,8 @@ fn narrowed(
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));
     }
     let scope = narrowed_scope(&allowed, scope)?;
-    let audience = audience(&grant.resources, resources, client, &ctx.config)?;
-    Ok(Narrowed { allowed, scope, audience })
+    let target = target(&grant.resources, resources, client, &ctx.config)?;
+    Ok(Narrowed { allowed, scope, target })
 }
 
 fn policy(client: &Client) -> Policy {

@@ -1,17 +1,16 @@
 //! `POST /revoke`: RFC 7009.
 
-use crate::edge::crypto;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
+use crate::edge::handlers::access_token;
 use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::unopened;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::store::redemptions;
-use crate::protocol::claims::{AccessClaims, Origin, TokenId};
-use crate::protocol::error::OAuthError;
+use crate::protocol::claims::{Origin, TokenId};
+use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::ids::{OwnedId, UserId};
-use crate::protocol::jose::Typ;
 use crate::protocol::refresh::RefreshToken;
 use crate::protocol::revoke::RevocationRequest;
 use crate::protocol::seal::OpenError;
@@ -30,7 +29,7 @@ pub async fn revoke(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     let revocation = RevocationRequest::parse(&client_request.form)?;
     let client = client_request.authenticated(ctx).await?;
     // 2
-    let Some((user, id, origin)) = grant_of(ctx, &revocation.token).await? else {
+    let Some(Behind { user, id, origin, holder }) = behind(ctx, &revocation.token).await? else {
         return Ok(WireResponse::empty(200));
     };
     let Some(grant) = redemptions::by_id(ctx, &user, &id, origin).await? else {
@@ -38,6 +37,10 @@ pub async fn revoke(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     };
     // 3
     if grant.family.client != client.id {
+        if holder.is_some_and(|holder| holder == client.id) {
+            // It was exchanged for another client's: what ends that is not this one's to decide.
+            return Err(OAuthError::new(Code::UnsupportedTokenType, "an exchanged access token ends by itself").into());
+        }
         return Err(OAuthError::invalid_grant("revocation of another client's token").into());
     }
     // 4
@@ -47,18 +50,30 @@ pub async fn revoke(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     Ok(WireResponse::empty(200))
 }
 
-async fn grant_of(ctx: &Ctx, token: &Secret) -> Result<Option<(UserId, OwnedId, Origin)>, Failure> {
+/// What stands behind a token.
+struct Behind {
+    user: UserId,
+    id: OwnedId,
+    origin: Origin,
+    /// The client of an access token.
+    holder: Option<String>,
+}
+
+async fn behind(ctx: &Ctx, token: &Secret) -> Result<Option<Behind>, Failure> {
     match ctx.config.sealer().open::<RefreshToken>(token.expose()) {
-        Ok(token) => return Ok(Some((token.user, token.grant, Origin::Grant))),
+        Ok(RefreshToken { user, grant: id, .. }) => return Ok(Some(Behind { user, id, origin: Origin::Grant, holder: None })),
         Err(error @ OpenError::NewerKey) => return Err(unopened(error, "refresh token")),
         Err(OpenError::Bogus) => {}
     }
-    let claims: Option<AccessClaims> = crypto::verified(ctx, token.expose(), Typ::AccessToken).await?;
-    let Some(claims) = claims else {
+    let Some(access) = access_token::read(ctx, token).await? else {
         return Ok(None);
     };
-    match ctx.config.sealer().open::<TokenId>(&claims.jti) {
-        Ok(id) => Ok(Some((id.user, id.grant, id.origin))),
+    if !access.is_of_user() {
+        // Nothing is stored about it: it ends by itself, or with its client.
+        return Err(OAuthError::new(Code::UnsupportedTokenType, "a service's access token ends by itself").into());
+    }
+    match ctx.config.sealer().open::<TokenId>(&access.claims.jti) {
+        Ok(TokenId { user, grant: id, origin }) => Ok(Some(Behind { user, id, origin, holder: Some(access.claims.client_id) })),
         Err(error @ OpenError::NewerKey) => Err(unopened(error, "access token")),
         Err(OpenError::Bogus) => Ok(None),
     }

@@ -8,6 +8,7 @@ use crate::edge::objects::outbox;
 use crate::edge::pairwise;
 use crate::edge::store::sign_outs::{self, Ended, Listener};
 use crate::protocol::ids::UserId;
+use crate::protocol::jwe::Recipient;
 use crate::protocol::outbox::Delivery;
 use crate::protocol::session::SessionKey;
 
@@ -47,7 +48,8 @@ async fn told(ctx: &Ctx, ended: &Ended, listeners: Vec<Listener>) -> Result<Vec<
         if let Some(url) = &client.metadata.backchannel_logout_uri {
             let sub = pairwise::subject(ctx, &client, &ended.user).await?;
             let sid = pairwise::sid(ctx, &client, &sid).await?;
-            deliveries.push(Delivery::new(url, &client.id, &sub, &sid, client.metadata.id_token_alg(), ctx.now));
+            let delivery = Delivery::new(url, &client.id, &sub, &sid, client.metadata.id_token_alg(), ctx.now);
+            deliveries.push(delivery.encrypted_to(Recipient::of_id_tokens(&client)));
         }
     }
     Ok(deliveries)

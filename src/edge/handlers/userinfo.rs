@@ -2,17 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use crate::edge::crypto::{self, Signer};
+use crate::edge::crypto::Signer;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
+use crate::edge::handlers::access_token::{self, Standing};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::store::{clients, grants, redemptions};
-use crate::protocol::claims::{AccessClaims, TokenId, userinfo};
+use crate::edge::store::{clients, grants};
+use crate::protocol::claims::userinfo;
 use crate::protocol::client::Client;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::jose::Typ;
-use crate::protocol::seal::OpenError;
 use crate::protocol::secret::Secret;
 
 /// Says who the token's user is.
@@ -25,29 +25,25 @@ pub async fn info(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
     // 1
     let Some(token) = bearer(request).await? else {
         // RFC 6750 3.1: no error code when no token was sent.
-        return Ok(WireResponse::empty(401).header("www-authenticate", challenge(ctx, None)));
+        return Ok(WireResponse::empty(401).header("www-authenticate", challenge(ctx, None, "openid")));
     };
     // 2
-    let claims: Option<AccessClaims> = crypto::verified(ctx, token.expose(), Typ::AccessToken).await?;
-    let Some(claims) = claims.filter(|claims| claims.iss == ctx.config.issuer) else {
-        // Whose token it was is good enough to know who may read the refusal.
-        let expired: Option<(AccessClaims, _)> = crypto::verified_at_any_time(ctx, token.expose(), Typ::AccessToken).await?;
-        line.client = expired.map(|(claims, _)| claims.client_id);
-        return Err(invalid("not a valid access token, or expired").into());
-    };
+    let token = access_token::read_at_any_time(ctx, &token).await?.ok_or(invalid("not an access token of ours"))?;
+    let claims = &token.claims;
+    // Whose token it was is good enough to know who may read the refusal.
     line.client = Some(claims.client_id.clone());
+    if !token.is_in_time(ctx.now) {
+        return Err(invalid("the token is expired").into());
+    }
     if !claims.scope.contains("openid") {
         return Err(OAuthError::new(Code::InsufficientScope, "the token has no openid scope").into());
     }
     // 3
-    let id: TokenId = ctx.config.sealer().open(&claims.jti).map_err(|error| match error {
-        OpenError::NewerKey => super::issue::unopened(error, "access token"),
-        OpenError::Bogus => invalid("jti does not open").into(),
-    })?;
-    let grant = redemptions::by_id(ctx, &id.user, &id.grant, id.origin).await?.ok_or(invalid("no such grant"))?;
-    if let Some(why) = grant.refusal() {
-        return Err(invalid(why.word()).into());
-    }
+    let grant = match access_token::standing(ctx, &token).await? {
+        Standing::Grant(grant) => grant,
+        Standing::Client => return Err(invalid("the token is about no user").into()),
+        Standing::Fallen(why) => return Err(invalid(why).into()),
+    };
     // 4
     let scope = claims.scope.and(&grant.approved_scope);
     let info = userinfo(&claims.sub, &grants::user_claims(&grant)?, &scope, &grant.requested_claims.userinfo);
@@ -67,12 +63,12 @@ async fn answer(ctx: &Ctx, client: &Client, mut info: Map<String, Value>) -> Res
     Ok(WireResponse::cacheable("application/jwt", "no-store", signed.into_bytes()))
 }
 
-/// The `WWW-Authenticate` of a protected resource (RFC 6750 3).
-pub fn challenge(ctx: &Ctx, error: Option<&OAuthError>) -> String {
+/// The `WWW-Authenticate` of a protected resource that needs this scope (RFC 6750 3).
+pub fn challenge(ctx: &Ctx, error: Option<&OAuthError>, scope: &str) -> String {
     let realm = format!("Bearer realm=\"{}\"", ctx.config.issuer);
     match error {
         Some(error) => {
-            let scope = if error.code == Code::InsufficientScope { ", scope=\"openid\"" } else { "" };
+            let scope = if error.code == Code::InsufficientScope { format!(", scope=\"{scope}\"") } else { String::new() };
             format!("{realm}, error=\"{}\", error_description=\"{}\"{scope}", error.code.row().0, error.description)
         }
         None => realm,

@@ -31,7 +31,7 @@ pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<
                 WHERE user_id = ?1 AND choice <> '' AND (withdrawn_at IS NULL OR withdrawn_at < given_at) \
                 UNION ALL \
                 SELECT g.client_id, g.approved_at, g.rotated_at FROM grants g JOIN users u ON u.id = g.user_id \
-                WHERE g.user_id = ?1 AND g.grant_type = 'authorization_code' AND g.revoked_at IS NULL AND g.expires_at > ?2 \
+                WHERE g.user_id = ?1 AND g.grant_type <> 'urn:ietf:params:oauth:grant-type:device_code' AND g.revoked_at IS NULL AND g.expires_at > ?2 \
                 AND g.approved_at > u.not_before \
                 AND NOT EXISTS (SELECT 1 FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id \
                  AND x.withdrawn_at >= g.approved_at)) a \

@@ -20,7 +20,8 @@ use crate::protocol::time::{Seconds, Timestamp};
 /// Everything about a grant, its user and its client, read in one row.
 const SELECT: &str = "SELECT g.client_id, g.approved_scope, g.granted_scope, g.resources, g.approved_at, g.auth_time, g.acr, g.amr, g.created_at, \
      g.generation, g.rotated_at, g.revoked_at, g.grant_type, g.sid, g.requested_claims, g.attempt, 1 AS session_alive, \
-     u.enabled AS user_enabled, u.not_before, u.claims, \
+     (g.parent = '' OR EXISTS (SELECT 1 FROM grants p WHERE p.user_id = g.user_id AND p.id = g.parent AND p.revoked_at IS NULL AND p.expires_at > ?3)) AS parent_alive, \
+     u.roles, u.enabled AS user_enabled, u.not_before, u.claims, \
      (SELECT x.withdrawn_at FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id) AS withdrawn_at, \
      (SELECT c.enabled FROM clients c WHERE c.id = g.client_id) AS client_enabled \
      FROM grants g JOIN users u ON u.id = g.user_id WHERE g.user_id = ?1 AND g.id = ?2";
@@ -45,6 +46,8 @@ pub(super) struct Row {
     requested_claims: String,
     attempt: String,
     session_alive: i64,
+    parent_alive: i64,
+    roles: String,
     user_enabled: i64,
     not_before: Timestamp,
     claims: String,
@@ -89,6 +92,10 @@ pub struct Grant {
     pub amr: Vec<String>,
     /// The user's claims, as JSON.
     pub claims: String,
+    /// What the user is here now.
+    pub roles: Vec<String>,
+    /// Whether the grant that it was exchanged from has ended.
+    pub parent_ended: bool,
 }
 
 impl Grant {
@@ -125,13 +132,15 @@ impl Grant {
             acr: row.acr,
             amr: from_json("grants.amr", &row.amr)?,
             claims: row.claims,
+            roles: from_json("users.roles", &row.roles)?,
+            parent_ended: row.parent_alive == 0,
         })
     }
 
     /// Why its tokens are not good any more, if so: revoked, the gate is shut, or its session ended.
     pub const fn refusal(&self) -> Option<Why> {
         match self.gate.refusal() {
-            _ if self.family.revoked_at.is_some() => Some(Why::Revoked),
+            _ if self.family.revoked_at.is_some() || self.parent_ended => Some(Why::Revoked),
             None if self.session_ended => Some(Why::SessionEnded),
             why => why,
         }
@@ -207,7 +216,7 @@ pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
             basis(ctx, new.client).into(),
         ],
     );
-    let statements = [insert, select(&approval.user, &approval.grant), super::clients::select(&new.client.id)];
+    let statements = [insert, select(ctx, &approval.user, &approval.grant), super::clients::select(&new.client.id)];
     let rows = Db::new(ctx, Shards::of(&approval.grant)).batch(statements).await?;
     Outcome::parse(&rows, &approval.user, &approval.grant, Origin::Grant)
 }
@@ -228,7 +237,8 @@ pub async fn rotate(
         "UPDATE grants SET generation = generation + 1, rotated_at = ?5, expires_at = MAX(expires_at, created_at + ?9), basis = ?10, \
          granted_scope = CASE WHEN ?11 = '' THEN granted_scope ELSE ?11 END \
          WHERE user_id = ?1 AND id = ?2 AND client_id = ?3 AND generation = ?4 AND revoked_at IS NULL AND created_at > ?6 AND rotated_at > ?7 \
-         AND (basis = ?10 OR ?11 <> '') AND ",
+         AND (basis = ?10 OR ?11 <> '') \
+         AND (parent = '' OR EXISTS (SELECT 1 FROM grants p WHERE p.user_id = ?1 AND p.id = grants.parent AND p.revoked_at IS NULL AND p.expires_at > ?5)) AND ",
         gate!("grants.approved_at", "grants.auth_time", "?1", "?3", "?8"),
         " RETURNING id"
     );
@@ -248,7 +258,7 @@ pub async fn rotate(
             decided.map(Scope::to_string).unwrap_or_default().into(),
         ],
     );
-    let statements = [update, select(&token.user, &token.grant), super::clients::select(&client.id)];
+    let statements = [update, select(ctx, &token.user, &token.grant), super::clients::select(&client.id)];
     let rows = Db::new(ctx, Shards::of(&token.grant)).batch(statements).await?;
     Outcome::parse(&rows, &token.user, &token.grant, Origin::Grant)
 }
@@ -261,7 +271,7 @@ pub(super) fn basis(ctx: &Ctx, client: &Client) -> String {
 
 /// A grant as it is now.
 pub async fn by_id(ctx: &Ctx, user: &UserId, id: &OwnedId) -> Result<Option<Grant>, Fault> {
-    let rows = Db::new(ctx, Shards::of(id)).run(select(user, id)).await?;
+    let rows = Db::new(ctx, Shards::of(id)).run(select(ctx, user, id)).await?;
     rows.first::<Row>()?.map(|row| Grant::parse(row, user, id, Origin::Grant)).transpose()
 }
 
@@ -314,8 +324,8 @@ pub fn purge(ended_before: Timestamp, limit: u32) -> Statement {
     Statement::new(sql, [ended_before.into(), limit.into()])
 }
 
-pub(super) fn select(user: &UserId, id: &OwnedId) -> Statement {
-    Statement::new(SELECT, [user.as_str().into(), id.into()])
+pub(super) fn select(ctx: &Ctx, user: &UserId, id: &OwnedId) -> Statement {
+    Statement::new(SELECT, [user.as_str().into(), id.into(), ctx.now.into()])
 }
 
 /// The claims of a grant's user.

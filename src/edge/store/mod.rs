@@ -7,6 +7,7 @@
 pub mod apps;
 pub mod clients;
 pub mod consents;
+pub mod exchanges;
 mod gate;
 pub mod grants;
 pub mod initial_access_tokens;
@@ -17,6 +18,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sign_outs;
 pub mod signing_keys;
+pub mod trusted_issuers;
 pub mod users;
 
 use js_sys::{Array, Reflect};

@@ -16,7 +16,7 @@ use crate::protocol::time::{Seconds, Timestamp};
 /// A row of `redemptions` in the form of one of `grants`, with its user, client and session.
 const SELECT: &str = "SELECT r.client_id, r.approved_scope, r.approved_scope AS granted_scope, '[]' AS resources, r.approved_at, r.auth_time, r.acr, \
      r.amr, r.created_at, 0 AS generation, r.created_at AS rotated_at, r.revoked_at, 'authorization_code' AS grant_type, r.sid, \
-     r.requested_claims, r.attempt, u.enabled AS user_enabled, u.not_before, u.claims, \
+     r.requested_claims, r.attempt, 1 AS parent_alive, u.roles, u.enabled AS user_enabled, u.not_before, u.claims, \
      EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = r.user_id AND s.sid = r.sid AND s.auth_time > ?3 AND s.seen_at > ?4) AS session_alive, \
      (SELECT x.withdrawn_at FROM consents x WHERE x.user_id = r.user_id AND x.client_id = r.client_id) AS withdrawn_at, \
      (SELECT c.enabled FROM clients c WHERE c.id = r.client_id) AS client_enabled \
@@ -117,7 +117,7 @@ pub fn purge(ended_before: Timestamp, limit: u32) -> Statement {
 
 fn select(ctx: &Ctx, user: &UserId, id: &OwnedId, origin: Origin) -> Statement {
     match origin {
-        Origin::Grant => grants::select(user, id),
+        Origin::Grant => grants::select(ctx, user, id),
         Origin::Redemption => {
             let [absolute, idle] = ended_before(ctx);
             Statement::new(SELECT, [user.as_str().into(), id.into(), absolute.into(), idle.into()])

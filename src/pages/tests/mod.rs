@@ -83,7 +83,7 @@ fn pages_in(texts: &'static Texts, word: &str) -> Vec<(&'static str, String)> {
 
 fn sign_in_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
     let page = |model| login(realm, &model);
-    let usual = Login { form: SEALED, login: word, cancel: true, ..Login::default() };
+    let usual = Login { form: SEALED, login: word, ..Login::default() };
     let failed = |error| page(Login { error: Some(error), ..usual });
     vec![
         ("login", page(Login { form: SEALED, ..Login::default() })),
@@ -129,8 +129,8 @@ fn device_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
 }
 
 fn app_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
-    let account = Account { id: word, name: word, detail: Some(word), signed_out: false };
-    let known = [account, Account { signed_out: true, ..account }, Account { detail: None, ..account }];
+    let account = Account { id: word, name: word, detail: Some(word) };
+    let known = [account, Account { detail: None, ..account }];
     let choice = Accounts { form: SEALED, client: client(word), accounts: &known };
     let (scopes, claims) = (scopes(word), ["email", "birthdate", word]);
     let usual = question(word, &scopes, &claims);
@@ -139,8 +139,8 @@ fn app_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
     vec![
         ("accounts", accounts(realm, &choice)),
         (
-            "accounts, none",
-            accounts(realm, &Accounts { client: Client { name: word, ..Client::default() }, accounts: &[], ..choice }),
+            "accounts, little known",
+            accounts(realm, &Accounts { client: Client { name: word, ..Client::default() }, accounts: &[account], ..choice }),
         ),
         ("consent", consent(realm, &usual)),
         ("consent, little known", consent(realm, &little)),

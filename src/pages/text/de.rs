@@ -51,7 +51,7 @@ pub const DE: Texts = Texts {
         submit: "Anmelden",
         wrong: "Der Name oder das Passwort stimmt nicht.",
     },
-    accounts: AccountsTexts { heading: "Konto auswählen", signed_out: "Abgemeldet" },
+    accounts: AccountsTexts { heading: "Konto auswählen" },
     code: CodeTexts {
         heading: "Gerät verbinden",
         lede: "Ihr Gerät zeigt einen Code. Geben Sie ihn hier ein.",

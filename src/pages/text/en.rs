@@ -46,7 +46,7 @@ pub const EN: Texts = Texts {
         submit: "Sign in",
         wrong: "The name or the password is not right.",
     },
-    accounts: AccountsTexts { heading: "Choose an account", signed_out: "Signed out" },
+    accounts: AccountsTexts { heading: "Choose an account" },
     code: CodeTexts {
         heading: "Connect a device",
         lede: "Your device shows a code. Enter it here.",

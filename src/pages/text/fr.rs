@@ -52,7 +52,7 @@ pub const FR: Texts = Texts {
         submit: "Se connecter",
         wrong: "Le nom ou le mot de passe n’est pas correct.",
     },
-    accounts: AccountsTexts { heading: "Choisir un compte", signed_out: "Déconnecté" },
+    accounts: AccountsTexts { heading: "Choisir un compte" },
     code: CodeTexts {
         heading: "Associer un appareil",
         lede: "Votre appareil affiche un code. Saisissez-le ici.",

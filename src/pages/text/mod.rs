@@ -101,7 +101,6 @@ pub(super) struct LoginTexts {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AccountsTexts {
     pub(super) heading: &'static str,
-    pub(super) signed_out: &'static str,
 }
 
 #[derive(Clone, Copy, Debug)]

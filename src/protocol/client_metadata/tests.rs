@@ -37,6 +37,26 @@ fn keys() {
 }
 
 #[test]
+fn encryption() {
+    let keys = r#""jwks":{"keys":[{}]}"#;
+    for kind in ["id_token", "introspection"] {
+        let [alg, enc] = ["alg", "enc"].map(|what| format!("{kind}_encrypted_response_{what}"));
+        for value in ["ECDH-ES", "RSA-OAEP-256"] {
+            assert_eq!(faults(&format!(r#"{{{keys},"{alg}":"{value}","{enc}":"A256GCM"}}"#)), [""; 0]);
+        }
+        let by_uri = format!(r#"{{"jwks_uri":"https://a.example/jwks","{alg}":"ECDH-ES","{enc}":"A256GCM"}}"#);
+        assert_eq!(faults(&by_uri), [""; 0]);
+        // Left out it is A128CBC-HS256 (OpenID Connect Registration 2, RFC 9701 6), which is not here.
+        assert_eq!(faults(&format!(r#"{{{keys},"{alg}":"ECDH-ES"}}"#)), [enc.as_str()]);
+        assert_eq!(faults(&format!(r#"{{{keys},"{enc}":"A256GCM"}}"#)), [alg.as_str()]);
+        assert_eq!(faults(&format!(r#"{{"{alg}":"ECDH-ES","{enc}":"A256GCM"}}"#)), ["jwks"]);
+        for (member, value) in [(&alg, "RSA1_5"), (&alg, "dir"), (&alg, "none"), (&enc, "A128CBC-HS256"), (&enc, "A128GCM")] {
+            assert!(serde_json::from_str::<Metadata>(&format!(r#"{{"{member}":"{value}"}}"#)).is_err(), "{value}");
+        }
+    }
+}
+
+#[test]
 fn all_members_are_named() {
     // Every member appears in the serialized form once it differs from its default.
     let json = serde_json::to_value(client(DEVICE).metadata).unwrap();

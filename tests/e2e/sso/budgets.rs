@@ -131,9 +131,15 @@ async fn sign_ins_stay_within_their_budgets() {
     let hint = tokens.member("id_token");
     let changes = [("id_token_hint", hint.as_str()), ("prompt", "none")];
     assert_eq!(returning(fixture, &person, &app, &changes, [1, 2]).await.1, 1);
-    // So far 7 redemptions, and 3 sessions: each goes with one row.
-    assert_eq!(fixture.d1("SELECT id FROM redemptions", &[]).await.len(), 7);
-    assert_eq!(purged(fixture).await, 10, "one row for each");
+    // By a pushed request: it is read once and deleted, which is two trips more and a row.
+    let parameters = app.parameters(&[("client_id", ""), changes[0], changes[1]]);
+    let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pushed = app.api.post("/par", &parameters).await;
+    let changes = [("request_uri", &*pushed.member("request_uri"))];
+    assert_eq!(returning(fixture, &person, &app, &changes, [3, 2]).await.1, 2);
+    // So far 8 redemptions, and 3 sessions: each goes with one row.
+    assert_eq!(fixture.d1("SELECT id FROM redemptions", &[]).await.len(), 8);
+    assert_eq!(purged(fixture).await, 11, "one row for each");
 
     // A refresh token instead: the grant's row, of a client that needs no consent.
     let trusted = App::web(&fixture.a, "trusted");

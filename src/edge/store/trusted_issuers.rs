@@ -1,0 +1,75 @@
+//! `trusted_issuers`, and the copy of them that an isolate keeps for a while.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use serde::Deserialize;
+
+use super::{Db, Shards, Statement, from_json};
+use crate::edge::ctx::Ctx;
+use crate::edge::failure::Fault;
+use crate::protocol::time::{Seconds, Timestamp};
+use crate::protocol::trust::TrustedIssuer;
+
+/// Issuers that an isolate remembers at most.
+const MOST: usize = 64;
+
+thread_local! {
+    static CACHE: RefCell<HashMap<String, (Timestamp, Rc<TrustedIssuer>)>> = RefCell::new(HashMap::new());
+}
+
+/// A row.
+#[derive(Deserialize)]
+struct Row {
+    issuer: String,
+    settings: String,
+    enabled: i64,
+    version: i64,
+}
+
+impl Row {
+    fn parse(self) -> Result<TrustedIssuer, Fault> {
+        Ok(TrustedIssuer {
+            settings: from_json("trusted_issuers.settings", &self.settings)?,
+            enabled: self.enabled != 0,
+            version: self.version,
+            issuer: self.issuer,
+        })
+    }
+}
+
+/// An issuer as it is in the database now. Absence is never remembered: anybody can name an issuer, so it would
+/// push out those that there are.
+pub async fn fresh(ctx: &Ctx, issuer: &str) -> Result<Option<Rc<TrustedIssuer>>, Fault> {
+    if !TrustedIssuer::is_issuer(issuer) {
+        return Ok(None);
+    }
+    let sql = "SELECT issuer, settings, enabled, version FROM trusted_issuers WHERE issuer = ?1";
+    let rows = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [issuer.into()])).await?;
+    let trusted = rows.first::<Row>()?.map(Row::parse).transpose()?.map(Rc::new);
+    match &trusted {
+        Some(trusted) => remember(Rc::clone(trusted), ctx.now),
+        None => CACHE.with_borrow_mut(|cache| drop(cache.remove(issuer))),
+    }
+    Ok(trusted)
+}
+
+fn remember(trusted: Rc<TrustedIssuer>, now: Timestamp) {
+    CACHE.with_borrow_mut(|cache| {
+        if cache.len() >= MOST && !cache.contains_key(&trusted.issuer) {
+            // Rare, and any choice is good: start over.
+            cache.clear();
+        }
+        cache.insert(trusted.issuer.clone(), (now, trusted));
+    });
+}
+
+/// A copy from memory, if there is one as young as a client's may be. It may say yes, never no.
+pub fn remembered(ctx: &Ctx, issuer: &str) -> Option<Rc<TrustedIssuer>> {
+    let age = Seconds(ctx.config.settings.client_cache);
+    CACHE.with_borrow(|cache| {
+        let (read_at, trusted) = cache.get(issuer)?;
+        (0..age.millis()).contains(&ctx.now.since(*read_at)).then(|| Rc::clone(trusted))
+    })
+}
