@@ -18,6 +18,7 @@ use crate::protocol::client::Client;
 use crate::protocol::client_keys::{ClientKey, Fetches, Pace, Step, candidates, knows, recipients, usable};
 use crate::protocol::error::OAuthError;
 use crate::protocol::foreign_jwt::{AttestedJwt, ForeignJwt};
+use crate::protocol::json;
 use crate::protocol::jwe::{KeySource, Recipient};
 use crate::protocol::time::{Seconds, Timestamp};
 use crate::protocol::trust::{Keys, TrustedIssuer};
@@ -203,8 +204,7 @@ async fn fetch(ctx: &Ctx, source: &Source) -> Result<Rc<[ClientKey]>, &'static s
         }
     };
     let body = outbound::get(ctx, uri, "application/jwk-set+json, application/json", LARGEST).await;
-    let set =
-        serde_json::from_slice(&body.map_err(Refused::word)?).map_err(|_| "jwks_uri answered with something else than JSON")?;
+    let set = json::parse(&body.map_err(Refused::word)?).map_err(|_| "jwks_uri answered with something else than JSON")?;
     Ok(usable(&set).ok_or("jwks_uri answered with something else than a JWK Set")?.into())
 }
 
@@ -217,7 +217,7 @@ async fn discover(ctx: &Ctx, issuer: &str, url: &str) -> Result<String, &'static
         jwks_uri: String,
     }
     let body = outbound::get(ctx, url, "application/json", LARGEST).await.map_err(Refused::word)?;
-    let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| "the issuer's metadata are none, or without jwks_uri")?;
+    let metadata: Metadata = json::read(&body).map_err(|_| "the issuer's metadata are none, or without jwks_uri")?;
     if metadata.issuer == issuer { Ok(metadata.jwks_uri) } else { Err("the issuer's metadata are of another issuer") }
 }
 
