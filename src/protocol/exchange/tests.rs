@@ -115,6 +115,12 @@ fn who_may_exchange_what() {
         (narrowed.scope.to_string().as_str(), narrowed.target.audience.as_slice()),
         ("a", ["https://c.example".to_owned()].as_slice())
     );
+    // That is all that one does with one's own: where else it could be of use is not where the user sent it.
+    assert_eq!(decided("resource=https://b.example", &service, &own_token, None), Err(Code::InvalidTarget));
+    assert_eq!(
+        decided("", &service, &token(&json!({"client_id": "svc", "aud": "https://x.example"})), None),
+        Err(Code::InvalidTarget)
+    );
     // Neither one's own nor meant for one.
     let stray = token(&json!({"aud": "https://other.example", "may_act": {"sub": "svc"}}));
     assert_eq!(decided("", &service, &stray, Some(&actor)), Err(Code::InvalidRequest));
@@ -131,6 +137,7 @@ fn actors() {
         ("another's may_act", with(json!({"sub": "other"})), own("svc")),
         ("the same name elsewhere", with(json!({"sub": "svc", "iss": "https://evil.example"})), own("svc")),
         ("somebody else's actor token", good.clone(), token(&json!({"sub": "svc", "client_id": "other"}))),
+        ("somebody whom it steps in for", good.clone(), token(&json!({"sub": "plain", "client_id": "svc"}))),
         ("an actor who is acted for", good.clone(), token(&json!({"sub": "svc", "client_id": "svc", "act": {"sub": "x"}}))),
     ] {
         assert_eq!(decided("", &service, &subject, Some(&actor)), Err(Code::InvalidRequest), "{what}");

@@ -34,7 +34,7 @@ async fn both_metadata_documents_are_one_and_every_endpoint_in_it_answers() {
         let (get, post) = (api.get(path).await, api.post(path, &[]).await);
         assert!(get.status != 404 && post.status != 404 && (get.status != 405 || post.status != 405), "{name}");
     }
-    assert_eq!(endpoints, 9, "{document}");
+    assert_eq!(endpoints, 10, "{document}");
     // RFC 8414 2: each grant type named is one that the token endpoint knows, and no other is.
     let grants: Vec<&str> = document["grant_types_supported"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     for grant in [&grants[..], &["client_credentials", "password", "implicit"]].concat() {

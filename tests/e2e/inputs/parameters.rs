@@ -12,7 +12,7 @@ fn wrong_everywhere() -> Vec<(&'static str, String)> {
         ("client_id twice", "client_id=demo-device&client_id=demo-device".to_owned()),
         ("client_id twice, once empty", "client_id=demo-device&client_id=".to_owned()),
         ("an unknown parameter twice", "client_id=demo-device&x=1&x=2".to_owned()),
-        ("a parameter of 4097 bytes", format!("client_id=demo-device&token={}", "x".repeat(4097))),
+        ("a parameter of 4097 bytes", format!("client_id=demo-device&scope={}", "x".repeat(4097))),
         ("a name of 257 bytes", format!("client_id=demo-device&{}=1", "x".repeat(257))),
         ("130 parameters", format!("client_id=demo-device&{}", many.join("&"))),
         ("half an escape", "client_id=demo-device&token=%4".to_owned()),
@@ -53,11 +53,11 @@ async fn token_requests_with_wrong_parameters_are_refused() {
     }
     for grant in [
         "password",
-        "client_credentials",
+        "Client_Credentials",
         "Refresh_Token",
         "refresh_token%20",
         "urn:ietf:params:oauth:grant-type:DEVICE_CODE",
-        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:ietf:params:oauth:grant-type:saml2-bearer",
         "%00",
     ] {
         let body = format!("client_id=demo-device&grant_type={grant}&device_code=x&refresh_token={token}&username=a&password=b");
