@@ -152,6 +152,22 @@ fn others_servers_are_asked_in_one_place() {
 }
 
 #[test]
+fn json_becomes_types_through_one_door() {
+    // Each other door is a second copy of the reading of every type that goes through it.
+    for (path, text) in sources("src") {
+        let is_native = path.ends_with("bin/seed.rs") || path.ends_with("tests.rs");
+        if is_native || path.ends_with("protocol/json.rs") {
+            continue;
+        }
+        for line in code(text.split("#[cfg(test)]").next().unwrap_or_default()) {
+            for word in ["serde_json::from_", "serde_wasm_bindgen", ".json::<", "results::<"] {
+                assert!(!line.contains(word), "{}: read it by protocol::json: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn no_file_grows_too_long() {
     for (path, text) in sources("src") {
         let lines = text.lines().count();

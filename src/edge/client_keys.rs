@@ -18,12 +18,15 @@ use crate::protocol::client::Client;
 use crate::protocol::client_keys::{ClientKey, Fetches, Pace, Step, candidates, knows, recipients, usable};
 use crate::protocol::error::OAuthError;
 use crate::protocol::foreign_jwt::{AttestedJwt, ForeignJwt};
+use crate::protocol::json;
 use crate::protocol::jwe::{KeySource, Recipient};
 use crate::protocol::time::{Seconds, Timestamp};
 use crate::protocol::trust::{Keys, TrustedIssuer};
 
 /// Sets that an isolate keeps at most.
 const MOST: usize = 64;
+/// How the names of issuers' sets begin; no `client_id` has a space in it.
+pub const ISSUER: &str = "issuer ";
 /// Largest set, and largest metadata of an issuer, in bytes.
 const LARGEST: usize = 64 * 1024;
 /// Between two looks at a fetch that is under way, in milliseconds.
@@ -201,8 +204,7 @@ async fn fetch(ctx: &Ctx, source: &Source) -> Result<Rc<[ClientKey]>, &'static s
         }
     };
     let body = outbound::get(ctx, uri, "application/jwk-set+json, application/json", LARGEST).await;
-    let set =
-        serde_json::from_slice(&body.map_err(Refused::word)?).map_err(|_| "jwks_uri answered with something else than JSON")?;
+    let set = json::parse(&body.map_err(Refused::word)?).map_err(|_| "jwks_uri answered with something else than JSON")?;
     Ok(usable(&set).ok_or("jwks_uri answered with something else than a JWK Set")?.into())
 }
 
@@ -215,7 +217,7 @@ async fn discover(ctx: &Ctx, issuer: &str, url: &str) -> Result<String, &'static
         jwks_uri: String,
     }
     let body = outbound::get(ctx, url, "application/json", LARGEST).await.map_err(Refused::word)?;
-    let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| "the issuer's metadata are none, or without jwks_uri")?;
+    let metadata: Metadata = json::read(&body).map_err(|_| "the issuer's metadata are none, or without jwks_uri")?;
     if metadata.issuer == issuer { Ok(metadata.jwks_uri) } else { Err("the issuer's metadata are of another issuer") }
 }
 
@@ -229,7 +231,9 @@ fn remember(name: &str, set: Set) {
     SETS.with_borrow_mut(|sets| {
         if sets.len() >= MOST && !sets.contains_key(name) {
             let last_use = |set: &Set| set.fetches.began.max(set.fetches.ended);
-            let oldest = sets.iter().min_by_key(|(_, set)| last_use(set)).map(|(name, _)| name.clone());
+            // Issuers, whom the operator trusts, go last: strangers' clients must not push them out.
+            let rank = |name: &str, set: &Set| (name.starts_with(ISSUER), last_use(set));
+            let oldest = sets.iter().min_by_key(|(name, set)| rank(name, set)).map(|(name, _)| name.clone());
             if let Some(oldest) = oldest {
                 sets.remove(&oldest);
             }

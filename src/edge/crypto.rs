@@ -18,6 +18,7 @@ use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
 use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
+use crate::protocol::json;
 use crate::protocol::keys::{Chore, KeyRecord, Schedule, WrappedKey, chores, jwks, public_members, signer, thumbprint};
 use crate::protocol::seal::{OpenError, Sealer};
 use crate::protocol::time::{Seconds, Timestamp};
@@ -252,7 +253,7 @@ async fn generate(ctx: &Ctx, alg: Alg, number: u32, schedule: Schedule) -> Resul
     let promise = subtle.export_key("jwk", &private).map_err(|error| fault(&error))?;
     let exported = JsFuture::from(promise).await.map_err(|error| fault(&error))?;
     let text = js_sys::JSON::stringify(&exported).map_err(|error| fault(&error))?;
-    let jwk: Value = serde_json::from_str(&String::from(text)).map_err(|error| Fault::broken("exported key", error))?;
+    let jwk: Value = json::parse(String::from(text).as_bytes()).map_err(|error| Fault::broken("exported key", error))?;
     let public_jwk = public_members(&jwk);
     let record = KeyRecord { alg, number, kid: thumbprint(&jwk), public_jwk, schedule };
     let wrapped = ctx.config.wrapper().seal(&WrappedKey { jwk }, &mut Platform);
@@ -307,7 +308,7 @@ fn remembered(kid: &str, usage: Use) -> Option<CryptoKey> {
 
 /// The `kid`s of a JWK Set.
 fn kids(jwks: &str) -> Vec<String> {
-    let set: Value = serde_json::from_str(jwks).unwrap_or_default();
+    let set: Value = json::parse(jwks.as_bytes()).unwrap_or_default();
     let keys = set.get("keys").and_then(Value::as_array);
     keys.into_iter().flatten().filter_map(|key| key.get("kid")?.as_str().map(str::to_owned)).collect()
 }

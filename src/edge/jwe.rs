@@ -13,6 +13,7 @@ use super::failure::{Failure, Fault};
 use super::js;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::ids::random;
+use crate::protocol::json;
 use crate::protocol::jwe::{ContentEnc, Header, IV, KEY, KeyAlg, Recipient, TAG, compact, concat_kdf};
 use crate::protocol::keys::public_members;
 use crate::protocol::secret::Secret;
@@ -79,7 +80,7 @@ impl Encrypter {
         let (public, private) = (half("publicKey")?, half("privateKey")?);
         let exported = settled(subtle.export_key("jwk", public.unchecked_ref())).await?;
         let text = js_sys::JSON::stringify(&exported).map_err(|error| fault(&error))?;
-        let jwk: Value = serde_json::from_str(&String::from(text)).map_err(|error| Fault::broken("ephemeral key", error))?;
+        let jwk: Value = json::parse(String::from(text).as_bytes()).map_err(|error| Fault::broken("ephemeral key", error))?;
         let algorithm = js::object(&[("name", "ECDH".into()), ("public", self.key.clone().into())]);
         let z = settled(subtle.derive_bits_with_object(&algorithm, private.unchecked_ref(), 256)).await?;
         Ok((Secret::new(bytes(&z)), public_members(&jwk)))

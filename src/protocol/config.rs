@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::client::{CLIENT_CREDENTIALS, JWT_BEARER};
+use super::json;
 use super::keyring::KeyRing;
 use super::resource::ResourceRegistry;
 use super::scope::Scope;
@@ -305,8 +306,8 @@ fn rgb(color: &str) -> Option<[u8; 3]> {
 }
 
 fn scopes(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> ScopeRegistry {
-    let json = vars.get("SCOPES").map_or("{}", String::as_str);
-    let scopes: BTreeMap<String, ScopeWords> = match serde_json::from_str(json) {
+    let text = vars.get("SCOPES").map_or("{}", String::as_str);
+    let scopes: BTreeMap<String, ScopeWords> = match json::read(text.as_bytes()) {
         Ok(scopes) => scopes,
         Err(error) => {
             faults.push(format!("SCOPES: {error}"));
@@ -324,7 +325,7 @@ fn scopes(vars: &BTreeMap<String, String>, faults: &mut Vec<String>) -> ScopeReg
             faults.push(format!("SCOPES: {name} needs a title"));
         }
     }
-    let digest = base64url(sha256(json.as_bytes()).first_chunk::<6>().unwrap_or(&[0; 6]));
+    let digest = base64url(sha256(text.as_bytes()).first_chunk::<6>().unwrap_or(&[0; 6]));
     ScopeRegistry { words: scopes, digest }
 }
 

@@ -37,6 +37,9 @@ impl DeviceAuthorizationRequest {
     }
 }
 
+/// Most resources in one request.
+const MOST_RESOURCES: usize = 10;
+
 /// The `scope` parameter.
 pub fn scope(form: &Form) -> Result<Option<Scope>, OAuthError> {
     let malformed = OAuthError::new(Code::InvalidScope, "scope is malformed");
@@ -52,6 +55,10 @@ pub fn resources(form: &Form) -> Result<Vec<String>, OAuthError> {
         }
         if !resources.iter().any(|r| r == resource) {
             resources.push(resource.to_owned());
+        }
+        // They end up in tokens.
+        if resources.len() > MOST_RESOURCES {
+            return Err(OAuthError::new(Code::InvalidTarget, "too many resources"));
         }
     }
     Ok(resources)

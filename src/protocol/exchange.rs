@@ -115,7 +115,7 @@ pub struct Exchange {
 /// 2. With an actor: it is the client's own, and the subject token names it in `may_act` (RFC 8693 4.4). Without:
 ///    a client may narrow what is its own; in another's place it may step only where the operator allows it.
 /// 3. Scope and end are the subject token's at most; who acted before is kept (4.1).
-/// 4. The target is one that the client may reach.
+/// 4. The target is one that the client may reach; who only narrows its own token stays with that token's.
 /// 5. Other things than access tokens are for clients that may have them.
 pub fn decide(
     request: &ExchangeRequest,
@@ -143,7 +143,8 @@ pub fn decide(
     }
     let ends_by = actor.map_or(subject.exp, |actor| actor.exp.min(subject.exp));
     // 4
-    let target = target(request, client, config, subject)?;
+    let is_narrowing = is_own && actor.is_none() && !client.metadata.token_exchange.impersonation;
+    let target = target(request, client, config, subject, is_narrowing)?;
     // 5
     check_requested(request, client, subject, scope, target.kind, act.as_ref())?;
     Ok(Exchange { scope: scope.clone(), target, ends_by, act })
@@ -157,7 +158,8 @@ pub fn delegated(
     before: Option<&Actor>,
     actor: &AccessToken,
 ) -> Result<Actor, OAuthError> {
-    if actor.claims.client_id != client.id {
+    // Nor may somebody act whom the client only steps in for.
+    if actor.claims.client_id != client.id || actor.claims.sub != client.id {
         return Err(unacceptable("the actor token is not this client's own"));
     }
     if actor.claims.act.is_some() {
@@ -176,13 +178,26 @@ pub fn delegated(
 }
 
 /// Where the new token is for: as asked; else where the subject token is, as far as the client may reach that.
-fn target(request: &ExchangeRequest, client: &Client, config: &Config, subject: &AccessToken) -> Result<Target, OAuthError> {
+fn target(
+    request: &ExchangeRequest,
+    client: &Client,
+    config: &Config,
+    subject: &AccessToken,
+    is_narrowing: bool,
+) -> Result<Target, OAuthError> {
+    let is_kept = |resource: &String| subject.claims.aud.iter().any(|kept| kept == resource);
+    if is_narrowing && !request.resources.iter().all(is_kept) {
+        return Err(OAuthError::new(Code::InvalidTarget, "the subject token is not for this resource"));
+    }
     if !request.resources.is_empty() {
         return service_target(client, config, &request.resources);
     }
     let default = client.default_audience(config);
     let may_reach = |resource: &&str| *resource == default || client.metadata.resources.iter().any(|own| own == resource);
     let kept: Vec<String> = subject.claims.aud.iter().filter(may_reach).map(str::to_owned).collect();
+    if is_narrowing && kept.is_empty() {
+        return Err(OAuthError::new(Code::InvalidTarget, "the client may not reach the subject token's resources any more"));
+    }
     service_target(client, config, &kept)
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::jose::Alg;
+use super::json;
 use super::secret::from_base64url;
 use super::time::{Seconds, Timestamp};
 
@@ -55,7 +56,7 @@ impl<'a> ForeignJwt<'a> {
     pub fn parse_any(text: &'a str) -> Option<Self> {
         let (message, signature) = text.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
-        let header: Header = serde_json::from_slice(&from_base64url(header)?).ok()?;
+        let header: Header = json::read(&from_base64url(header)?).ok()?;
         if header.crit.is_some() || header.b64.is_some() {
             return None;
         }
@@ -69,7 +70,7 @@ impl<'a> ForeignJwt<'a> {
     /// Refuses what need not be verified to be refused, so that nobody is asked for keys in vain. The claims
     /// are seen by `check` alone and can do nothing but refuse: from a yes nothing comes out.
     pub fn refused_early<E>(&self, check: impl FnOnce(&Map<String, Value>) -> Result<(), E>) -> Result<(), E> {
-        check(&serde_json::from_slice(&self.payload).unwrap_or_default())
+        check(&json::read(&self.payload).unwrap_or_default())
     }
 
     /// What was signed.
@@ -97,7 +98,7 @@ pub struct AttestedJwt {
 impl AttestedJwt {
     /// Its claims, whatever they say.
     pub fn claims<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(&self.payload).ok()
+        json::read(&self.payload).ok()
     }
 }
 
@@ -115,7 +116,7 @@ pub fn unverified_issuer(text: &str) -> Option<String> {
 
 fn unverified(text: &str, claim: &str) -> Option<String> {
     let payload = from_base64url(text.split('.').nth(1)?)?;
-    let claims: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
+    let claims: Map<String, Value> = json::read(&payload).ok()?;
     claims.get(claim)?.as_str().map(str::to_owned)
 }
 

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::json;
 use super::secret::{base64url, from_base64url};
 use super::time::Timestamp;
 
@@ -164,7 +165,7 @@ impl<'a> UntrustedJwt<'a> {
         let token = algorithm.validator::<Value>(witness).validate(&self.token).ok()?;
         let claims = token.claims();
         let dates = [claims.issued_at?, claims.expiration?].map(|date| Timestamp::from_millis(date.timestamp_millis()));
-        Some((serde_json::from_value(token.into_parts().1.custom).ok()?, dates))
+        Some((json::from_value(token.into_parts().1.custom).ok()?, dates))
     }
 }
 

@@ -25,6 +25,7 @@ pub mod form;
 pub mod ids;
 pub mod introspect;
 pub mod jose;
+pub mod json;
 pub mod jwe;
 pub mod keyring;
 pub mod keys;

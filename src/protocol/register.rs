@@ -10,6 +10,7 @@ use super::client::{AUTHORIZATION_CODE, DEVICE_CODE, Origin, REFRESH_TOKEN};
 use super::client_metadata::{AuthMethod, Metadata};
 use super::config::{Config, STANDARD_SCOPES};
 use super::error::{Code, OAuthError};
+use super::json;
 use super::outbound;
 use super::secret::Secret;
 use super::time::Seconds;
@@ -47,8 +48,8 @@ pub struct Description(Map<String, Value>);
 
 impl Description {
     /// Reads a JSON object.
-    pub fn parse(json: &[u8]) -> Result<Self, OAuthError> {
-        match serde_json::from_slice(json) {
+    pub fn parse(body: &[u8]) -> Result<Self, OAuthError> {
+        match json::parse(body) {
             Ok(Value::Object(mut members)) => {
                 members.retain(|_, value| !value.is_null());
                 Ok(Self(members))
@@ -67,7 +68,7 @@ impl Description {
         let mut members = self.0.clone();
         members.retain(|name, _| Metadata::MEMBERS.contains(&name.as_str()) && !OPERATORS.contains(&name.as_str()));
         set_defaults(&mut members, origin, id);
-        let Ok(mut metadata) = serde_json::from_value::<Metadata>(Value::Object(members.clone())) else {
+        let Ok(mut metadata) = json::from_value::<Metadata>(Value::Object(members.clone())) else {
             return Err(invalid(misfit(&members), "not a value that is supported"));
         };
         if let Some(fault) = metadata.check().first() {
@@ -169,13 +170,13 @@ pub fn with_operators(metadata: &Metadata, before: &Metadata) -> Option<Metadata
     };
     members.retain(|name, _| !OPERATORS.contains(&name.as_str()));
     members.extend(before.into_iter().filter(|(name, _)| OPERATORS.contains(&name.as_str())));
-    serde_json::from_value(Value::Object(members)).ok()
+    json::from_value(Value::Object(members)).ok()
 }
 
 /// Whether a sector document, a JSON array, names every redirect URI of the client (OpenID Connect
 /// Registration 5).
 pub fn check_sector(document: &[u8], metadata: &Metadata) -> Result<(), OAuthError> {
-    let Ok(uris) = serde_json::from_slice::<Vec<String>>(document) else {
+    let Ok(uris) = json::read::<Vec<String>>(document) else {
         return Err(sector("does not answer with a JSON array of URIs"));
     };
     if metadata.redirect_uris.iter().all(|uri| uris.contains(uri)) {
@@ -262,7 +263,7 @@ fn misfit(members: &Map<String, Value>) -> &'static str {
             if let Some(alone) = alone.as_object_mut() {
                 alone.insert((**member).to_owned(), value.clone());
             }
-            serde_json::from_value::<Metadata>(alone).is_err()
+            json::from_value::<Metadata>(alone).is_err()
         })
     };
     Metadata::MEMBERS.iter().find(does_not_fit).copied().unwrap_or_default()

@@ -7,6 +7,7 @@ use super::config::Config;
 use super::error::{Code, OAuthError};
 use super::foreign_jwt::{AttestedJwt, NumericDate, check_dates};
 use super::form::Form;
+use super::json;
 use super::time::{Seconds, Timestamp};
 
 /// The explicit `typ` that a request object may have (RFC 9101 10.8).
@@ -49,7 +50,7 @@ pub fn parameters(object: &AttestedJwt, client: &Client, config: &Config, now: T
     }
     let date = |name: &str| match claims.get(name) {
         None => Ok(None),
-        Some(value) => serde_json::from_value::<NumericDate>(value.clone())
+        Some(value) => json::from_value::<NumericDate>(value.clone())
             .map(Some)
             .map_err(|_| invalid("exp, nbf or iat of the request object is not a date")),
     };

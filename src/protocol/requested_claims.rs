@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::claims::user_claims;
 use super::error::{Code, OAuthError};
+use super::json;
 
 /// Claims that a request names one by one. Of each only that it is wanted is kept: "essential" has no
 /// consequence for a claim that the user does not have (5.5.1).
@@ -28,7 +29,7 @@ impl RequestedClaims {
     /// Parses the parameter. Unknown claims and members are not looked at.
     pub fn parse(text: &str) -> Result<Self, OAuthError> {
         let malformed = OAuthError::new(Code::InvalidRequest, "claims is malformed");
-        let Ok(Value::Object(parameter)) = serde_json::from_str::<Value>(text) else {
+        let Ok(Value::Object(parameter)) = json::parse(text.as_bytes()) else {
             return Err(malformed);
         };
         let mut requested = Self::default();
@@ -96,7 +97,7 @@ impl RequestedClaims {
 
     /// From what was stored.
     pub fn from_text(text: &str) -> Option<Self> {
-        if text.is_empty() { Some(Self::default()) } else { serde_json::from_str(text).ok() }
+        if text.is_empty() { Some(Self::default()) } else { json::read(text.as_bytes()).ok() }
     }
 }
 

@@ -9,6 +9,7 @@ use super::client_metadata::AccessTokenFormat;
 use super::config::Config;
 use super::error::{Code, OAuthError};
 use super::jose::Alg;
+use super::json;
 use super::uri;
 
 /// What a resource wants of its access tokens.
@@ -45,9 +46,9 @@ pub struct Target {
 
 impl ResourceRegistry {
     /// Parses the setting: a JSON object of policies by resource.
-    pub fn parse(json: &str) -> Result<Self, Vec<String>> {
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let policies: BTreeMap<String, ResourcePolicy> =
-            serde_json::from_str(json).map_err(|error| vec![format!("RESOURCES: {error}")])?;
+            json::read(text.as_bytes()).map_err(|error| vec![format!("RESOURCES: {error}")])?;
         let faults: Vec<String> = policies
             .keys()
             .filter(|resource| !uri::is_resource(resource))

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ids::{Entropy, random};
+use super::json;
 use super::keyring::KeyRing;
 use super::secret::{base64url, from_base64url, hmac_sha256};
 
@@ -17,7 +18,7 @@ use super::secret::{base64url, from_base64url, hmac_sha256};
 const FORMAT: u8 = 1;
 
 /// Longest sealed text that is looked at.
-const MAX_TEXT: usize = 16_384;
+pub const MAX_TEXT: usize = 16_384;
 
 /// Something that can be sealed. The purpose separates the kinds: a value sealed as one kind never
 /// opens as another.
@@ -57,7 +58,7 @@ pub fn json_bytes<T: Serialize>(value: &T) -> Vec<u8> {
 
 /// The value of a JSON plaintext.
 pub fn from_json_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    serde_json::from_slice(bytes).ok()
+    json::read(bytes).ok()
 }
 
 /// Why a sealed value did not open.
@@ -84,40 +85,20 @@ pub struct Sealer<'a> {
 impl Sealer<'_> {
     /// Seals under a random nonce: the same value twice gives two texts.
     pub fn seal<T: Sealable>(&self, value: &T, entropy: &mut dyn Entropy) -> String {
-        self.seal_with(value, |_| random(entropy))
+        self.seal_bytes(T::PURPOSE, &value.to_bytes(), random(entropy))
     }
 
     /// Seals under a nonce that is a MAC of the plaintext: the same value gives the same text, so
     /// it can be made again when an answer was lost.
     pub fn seal_deterministic<T: Sealable>(&self, value: &T) -> String {
-        self.seal_with(value, |plaintext| {
-            let mac = self.mac(self.ring.active(), "seal nonce", &[T::PURPOSE.as_bytes(), plaintext]);
-            mac.first_chunk::<24>().copied().unwrap_or_default()
-        })
+        let plaintext = value.to_bytes();
+        let mac = self.mac(self.ring.active(), "seal nonce", &[T::PURPOSE.as_bytes(), &plaintext]);
+        self.seal_bytes(T::PURPOSE, &plaintext, mac.first_chunk::<24>().copied().unwrap_or_default())
     }
 
     /// Opens what [`seal`](Self::seal) or [`seal_deterministic`](Self::seal_deterministic) made.
     pub fn open<T: Sealable>(&self, text: &str) -> Result<T, OpenError> {
-        if text.len() > MAX_TEXT {
-            return Err(OpenError::Bogus);
-        }
-        let bytes = from_base64url(text).ok_or(OpenError::Bogus)?;
-        let [FORMAT, high, low, rest @ ..] = bytes.as_slice() else {
-            return Err(OpenError::Bogus);
-        };
-        let number = u16::from_be_bytes([*high, *low]);
-        let (nonce, ciphertext) = rest.split_first_chunk::<24>().ok_or(OpenError::Bogus)?;
-        if ciphertext.len() < 16 {
-            return Err(OpenError::Bogus);
-        }
-        if number > self.ring.highest() {
-            return Err(OpenError::NewerKey);
-        }
-        let plaintext = self
-            .cipher::<T>(number)
-            .ok_or(OpenError::Bogus)?
-            .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: &self.associated_data::<T>() })
-            .map_err(|_| OpenError::Bogus)?;
+        let plaintext = self.open_bytes(T::PURPOSE, text)?;
         T::from_bytes(&plaintext).ok_or(OpenError::Bogus)
     }
 
@@ -135,12 +116,34 @@ impl Sealer<'_> {
         hmac_sha256(&key, parts)
     }
 
-    fn seal_with<T: Sealable>(&self, value: &T, nonce: impl FnOnce(&[u8]) -> [u8; 24]) -> String {
-        let plaintext = value.to_bytes();
+    // Not generic from here on: there are dozens of kinds, and one copy of this for each would be compiled.
+
+    fn open_bytes(&self, purpose: &str, text: &str) -> Result<Vec<u8>, OpenError> {
+        if text.len() > MAX_TEXT {
+            return Err(OpenError::Bogus);
+        }
+        let bytes = from_base64url(text).ok_or(OpenError::Bogus)?;
+        let [FORMAT, high, low, rest @ ..] = bytes.as_slice() else {
+            return Err(OpenError::Bogus);
+        };
+        let number = u16::from_be_bytes([*high, *low]);
+        let (nonce, ciphertext) = rest.split_first_chunk::<24>().ok_or(OpenError::Bogus)?;
+        if ciphertext.len() < 16 {
+            return Err(OpenError::Bogus);
+        }
+        if number > self.ring.highest() {
+            return Err(OpenError::NewerKey);
+        }
+        self.cipher(purpose, number)
+            .ok_or(OpenError::Bogus)?
+            .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: &self.associated_data(purpose) })
+            .map_err(|_| OpenError::Bogus)
+    }
+
+    fn seal_bytes(&self, purpose: &str, plaintext: &[u8], nonce: [u8; 24]) -> String {
         let number = self.ring.active();
-        let nonce = nonce(&plaintext);
-        let sealed = self.cipher::<T>(number).and_then(|cipher| {
-            let payload = Payload { msg: &plaintext, aad: &self.associated_data::<T>() };
+        let sealed = self.cipher(purpose, number).and_then(|cipher| {
+            let payload = Payload { msg: plaintext, aad: &self.associated_data(purpose) };
             cipher.encrypt(&XNonce::from(nonce), payload).ok()
         });
         // The active number is always in the ring and the cipher takes any length we can hold, so
@@ -154,13 +157,13 @@ impl Sealer<'_> {
         })
     }
 
-    fn cipher<T: Sealable>(&self, number: u16) -> Option<XChaCha20Poly1305> {
-        let key = self.ring.derive(number, &format!("seal {}", T::PURPOSE))?;
+    fn cipher(&self, purpose: &str, number: u16) -> Option<XChaCha20Poly1305> {
+        let key = self.ring.derive(number, &format!("seal {purpose}"))?;
         Some(XChaCha20Poly1305::new(&key.into()))
     }
 
-    fn associated_data<T: Sealable>(&self) -> Vec<u8> {
-        format!("{}\0{}\0{}", self.issuer, self.epoch, T::PURPOSE).into_bytes()
+    fn associated_data(&self, purpose: &str) -> Vec<u8> {
+        format!("{}\0{}\0{purpose}", self.issuer, self.epoch).into_bytes()
     }
 }
 

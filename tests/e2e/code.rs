@@ -201,6 +201,7 @@ pub fn fresh() -> String {
     base64url(&bytes)
 }
 
+/// The JWK Set of a Worker.
 pub async fn jwks(base: &str) -> Value {
     Api::demo(base).get("/jwks.json").await.json()
 }

@@ -6,17 +6,21 @@ use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::issue::unopened;
 use crate::edge::store::{clients, grants::Grant, redemptions};
 use crate::protocol::access_token::AccessToken;
-use crate::protocol::claims::{AccessClaims, TokenId};
+use crate::protocol::claims::{AccessClaims, Actor, TokenId};
 use crate::protocol::client_metadata::AccessTokenFormat;
 use crate::protocol::jose::Typ;
 use crate::protocol::resource::TokenKind;
-use crate::protocol::seal::OpenError;
+use crate::protocol::seal::{MAX_TEXT, OpenError};
 use crate::protocol::secret::Secret;
 
 /// The text of a token of this kind. `signer` is of the kind's algorithm.
 pub async fn made(ctx: &Ctx, signer: &Signer, kind: TokenKind, token: AccessToken) -> Result<String, Fault> {
     match kind.format {
-        AccessTokenFormat::Opaque => Ok(ctx.config.sealer().seal(&token, &mut Platform)),
+        AccessTokenFormat::Opaque => {
+            let text = ctx.config.sealer().seal(&token, &mut Platform);
+            // One that would not be opened again is none.
+            if text.len() <= MAX_TEXT { Ok(text) } else { Err(Fault::Broken("the opaque token would be too long".to_owned())) }
+        }
         AccessTokenFormat::Jwt => signer.sign_dated(Typ::AccessToken, token.iat, Some(token.exp), token.claims).await,
     }
 }
@@ -52,12 +56,17 @@ pub enum Standing {
     Fallen(&'static str),
 }
 
-/// Looks up what stands behind a token, in one read; in two for an exchanged token of a user.
+/// Looks up what stands behind a token, in one read; of an exchanged token, in one more.
 pub async fn standing(ctx: &Ctx, token: &AccessToken) -> Result<Standing, Failure> {
     let claims = &token.claims;
+    let fallen = Standing::Fallen("a client is disabled or gone");
+    // Whoever acts, or acted, is a client too (RFC 8693 4.1).
+    let actors = claims.act.iter().flat_map(Actor::chain).filter(|party| party.iss.is_none()).map(|party| party.sub.as_str());
     if !token.is_of_user() {
-        let client = clients::fresh(ctx, &claims.client_id).await?.filter(|client| client.enabled);
-        return Ok(client.map_or(Standing::Fallen("the client is disabled or gone"), |_| Standing::Client));
+        // The subject is this client, another in whose place it steps, or somebody of a trusted issuer.
+        let others = actors.chain([claims.sub.as_str()]);
+        let is_standing = clients::are_enabled(ctx, &claims.client_id, others).await?;
+        return Ok(if is_standing { Standing::Client } else { fallen });
     }
     let id = match ctx.config.sealer().open::<TokenId>(&claims.jti) {
         Ok(id) => id,
@@ -71,10 +80,9 @@ pub async fn standing(ctx: &Ctx, token: &AccessToken) -> Result<Standing, Failur
         return Ok(Standing::Fallen(why.word()));
     }
     // Of an exchanged token, the grant's client is another.
-    if grant.family.client != claims.client_id
-        && !clients::fresh(ctx, &claims.client_id).await?.is_some_and(|client| client.enabled)
-    {
-        return Ok(Standing::Fallen("the client is disabled or gone"));
+    let is_exchanged = grant.family.client != claims.client_id || claims.act.is_some();
+    if is_exchanged && !clients::are_enabled(ctx, &claims.client_id, actors).await? {
+        return Ok(fallen);
     }
     Ok(Standing::Grant(Box::new(grant)))
 }

@@ -9,10 +9,10 @@ use crate::edge::handlers::federation::{self, Wanted};
 use crate::edge::log::Line;
 use crate::edge::pairwise;
 use crate::edge::signers::IdSigner;
-use crate::edge::store::exchanges;
+use crate::edge::store::{clients, exchanges};
 use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId};
-use crate::protocol::client::{Client, JWT_BEARER, TOKEN_EXCHANGE};
+use crate::protocol::client::{Client, JWT_BEARER, Origin, TOKEN_EXCHANGE};
 use crate::protocol::error::OAuthError;
 use crate::protocol::exchange::{Exchange, ExchangeRequest, TokenType, decide, remaining, unacceptable};
 use crate::protocol::foreign_jwt::unverified_issuer;
@@ -63,6 +63,7 @@ pub async fn exchange(
         // decided on what is there now.
         _ => {
             client = caller.authenticated_afresh(ctx).await?;
+            check_grant_type(&client, TOKEN_EXCHANGE)?;
             decide(request, &client, &ctx.config, &subject, actor.as_ref())?
         }
     };
@@ -82,17 +83,13 @@ async fn exchange_outside(
     request: &ExchangeRequest,
     line: &mut Line,
 ) -> Result<TokenResponse, Failure> {
-    let actor = match &request.actor_token {
-        Some((token, kind)) => Some(alive(ctx, token, *kind).await?.0),
-        None => None,
-    };
     let wanted = Wanted {
         token: &request.subject_token,
         grant_type: TOKEN_EXCHANGE,
         scope: request.scope.as_ref(),
         resources: &request.resources,
         requested: request.requested,
-        actor: actor.as_ref(),
+        actor: request.actor_token.as_ref(),
         refuse: unacceptable,
     };
     let response = federation::trade(ctx, caller, &wanted, line).await?;
@@ -121,7 +118,7 @@ pub async fn jwt_bearer(
 }
 
 /// A token of ours that is good right now, and what stands behind it.
-async fn alive(ctx: &Ctx, token: &Secret, kind: TokenType) -> Result<(AccessToken, Standing), Failure> {
+pub async fn alive(ctx: &Ctx, token: &Secret, kind: TokenType) -> Result<(AccessToken, Standing), Failure> {
     // RFC 8693 3: `jwt` says that it is one; and an ID token of ours says who signed in, not what was allowed.
     if kind == TokenType::IdToken || (kind == TokenType::Jwt && !token.expose().contains('.')) {
         return Err(unacceptable("not a token of the type that it is said to be").into());
@@ -230,13 +227,15 @@ impl OfUs {
         let Standing::Grant(parent) = &self.behind else {
             return Err(unacceptable("a refresh token is a user's").into());
         };
-        if parent.kind == TOKEN_EXCHANGE {
-            return Err(unacceptable("the subject token's grant comes from an exchange itself").into());
+        // Refreshed tokens have the user's roles of then: whose first one had to have none gets none that way.
+        let first = clients::known(ctx, &parent.family.client).await?;
+        if first.is_none_or(|first| first.origin != Origin::Operator) {
+            return Err(unacceptable("the subject token is of a client that registered itself").into());
         }
         let id = OwnedId::generate(&parent.user, &mut Platform);
         let Exchange { scope, target, .. } = &self.decided;
         let exchanged = exchanges::Exchanged { parent, id: &id, client: &self.client, scope, resources: &target.audience };
-        let ends = exchanges::insert(ctx, &exchanged).await?.ok_or(unacceptable("the gate is shut, or the client changed"))?;
+        let ends = exchanges::insert(ctx, &exchanged).await?.ok_or(unacceptable(NOT_INSERTED))?;
         let token = RefreshToken { user: parent.user.clone(), grant: id, generation: 0 };
         Ok(TokenResponse {
             issued_token_type: Some(TokenType::RefreshToken.uri()),
@@ -245,6 +244,9 @@ impl OfUs {
         })
     }
 }
+
+/// Why there is no new grant, for the log.
+const NOT_INSERTED: &str = "the gate is shut, the client changed, or the grant came by an exchange itself";
 
 /// `token_type` of what is not an access token (RFC 8693 2.2.1).
 const NOT_APPLICABLE: &str = "N_A";

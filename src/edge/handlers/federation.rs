@@ -5,11 +5,11 @@ use crate::edge::crypto::Signer;
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::ClientRequest;
+use crate::edge::handlers::exchange::alive;
 use crate::edge::handlers::{client_credentials, outside};
 use crate::edge::log::Line;
 use crate::edge::salts::{Purpose, salt};
 use crate::edge::store::clients;
-use crate::protocol::access_token::AccessToken;
 use crate::protocol::client::Client;
 use crate::protocol::client_metadata::AccessTokenFormat;
 use crate::protocol::error::{Code, OAuthError};
@@ -32,8 +32,8 @@ pub struct Wanted<'a> {
     pub resources: &'a [String],
     /// The type that is wanted.
     pub requested: TokenType,
-    /// Who is to act for the subject: a token of ours that is good.
-    pub actor: Option<&'a AccessToken>,
+    /// Who is to act for the subject: a token of ours, and what it is said to be.
+    pub actor: Option<&'a (Secret, TokenType)>,
     /// The error of a token that is no good.
     pub refuse: fn(&'static str) -> OAuthError,
 }
@@ -84,14 +84,22 @@ pub async fn trade(
             (client, own)
         }
     };
-    let act = match wanted.actor {
+    // Not before: whether a token is alive is not for strangers to learn.
+    let actor = match wanted.actor {
+        Some((token, kind)) => Some(alive(ctx, token, *kind).await?.0),
+        None => None,
+    };
+    let act = match &actor {
         Some(actor) => Some(delegated(&client, &ctx.config, accepted.may_act.as_ref(), accepted.act.as_ref(), actor)?),
         None => accepted.act.clone(),
     };
     let subject = ServiceSubject { sub: subject(ctx, &client, &accepted).await?, roles: accepted.roles.clone(), act };
-    let ends_by = wanted.actor.map_or(accepted.expires_at, |actor| actor.exp.min(accepted.expires_at));
+    let ends_by = actor.map_or(accepted.expires_at, |actor| actor.exp.min(accepted.expires_at));
     let lifetime = accepted.yields.lifetime.into_iter().chain([remaining(ends_by, ctx.now)]);
     let lifetime = lifetime.fold(client.access_token_lifetime(&ctx.config), Ord::min);
+    if lifetime.0 == 0 {
+        return Err((wanted.refuse)("it is about to end").into());
+    }
     let signer = Signer::of(ctx, own.target.kind.alg).await?;
     // 4
     if !outside::spend(ctx, &accepted).await? {
@@ -108,10 +116,9 @@ async fn identified(ctx: &Ctx, caller: Option<&ClientRequest>) -> Result<Option<
         return Ok(None);
     };
     if caller.credentials.is_bare() {
+        // Whether there is such a client is not told to who only names it.
         let named = clients::known(ctx, &caller.credentials.client_id).await?;
-        if named.is_some_and(|client| !client.is_public()) {
-            return Ok(None);
-        }
+        return Ok(named.filter(|client| client.is_public() && client.enabled));
     }
     caller.authenticated(ctx).await.map(Some)
 }

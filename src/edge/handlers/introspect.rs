@@ -33,8 +33,13 @@ pub async fn introspect(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -
     let token = read(ctx, &introspection.token).await?;
     let token = token.filter(|token| caller.protects(token.claims.aud.iter(), &ctx.config));
     let token = match token {
-        Some(token) => match standing(ctx, &token).await? {
-            Standing::Grant(_) | Standing::Client => Some(token),
+        Some(mut token) => match standing(ctx, &token).await? {
+            Standing::Client => Some(token),
+            Standing::Grant(grant) => {
+                // What the user is not any more is not told either.
+                token.claims.roles.retain(|role| grant.roles.contains(role));
+                Some(token)
+            }
             Standing::Fallen(why) => {
                 why.clone_into(&mut line.detail);
                 None

@@ -11,7 +11,7 @@ use crate::edge::signers::Signers;
 use crate::edge::store::grants::{self, Grant};
 use crate::protocol::access_token::AccessToken;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
-use crate::protocol::client::{AuthMethod, Client, Origin};
+use crate::protocol::client::{AuthMethod, Client, Origin, TOKEN_EXCHANGE};
 use crate::protocol::error::OAuthError;
 use crate::protocol::ids::random;
 use crate::protocol::refresh::RefreshToken;
@@ -69,7 +69,9 @@ impl Issue {
         let access = AccessToken { claims: access, iat: ctx.now, exp: ctx.now.plus(lifetime) };
         let kind = self.target.kind;
         let access_token = access_token::made(ctx, self.signers.access(kind.alg)?, kind, access).await?;
-        let id_token = if self.scope.contains("openid") {
+        // What an exchange may not yield at once it does not yield later.
+        let may_have_id = grant.kind != TOKEN_EXCHANGE || client.metadata.token_exchange.id_token;
+        let id_token = if self.scope.contains("openid") && may_have_id {
             let claims = IdClaims {
                 iss: config.issuer.clone(),
                 sub,

@@ -63,7 +63,7 @@ pub async fn spend(ctx: &Ctx, accepted: &Accepted) -> Result<bool, Failure> {
 
 /// Under which name an issuer's keys are kept; no client is called so.
 pub fn keys_of(trusted: &TrustedIssuer) -> String {
-    format!("issuer {}", trusted.issuer)
+    format!("{}{}", client_keys::ISSUER, trusted.issuer)
 }
 
 async fn decided(

@@ -5,7 +5,7 @@ use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::{self, Issue, unopened};
 use crate::edge::store::{clients, grants};
-use crate::protocol::client::{Client, REFRESH_TOKEN};
+use crate::protocol::client::{Client, REFRESH_TOKEN, TOKEN_EXCHANGE};
 use crate::protocol::error::OAuthError;
 use crate::protocol::refresh::{Policy, RefreshToken, Verdict, verdict};
 use crate::protocol::resource::Target;
@@ -121,6 +121,10 @@ fn narrowed(
     scope: Option<&Scope>,
     resources: &[String],
 ) -> Result<Narrowed, OAuthError> {
+    let may_exchange = client.may_use(TOKEN_EXCHANGE) && client.metadata.token_exchange.refresh_token;
+    if grant.kind == TOKEN_EXCHANGE && !may_exchange {
+        return Err(OAuthError::invalid_grant("the client may not have refresh tokens by exchange any more"));
+    }
     let allowed = granted(&grant.approved_scope, &client.allowed_scope(&ctx.config, &grant.kind));
     if allowed.is_empty() {
         return Err(OAuthError::invalid_grant("nothing that was approved is still allowed"));

@@ -22,10 +22,15 @@ use crate::protocol::token::{TokenRequest, check_grant_type};
 pub async fn token(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     // 1
     let form = request.form().await?;
-    let token_request = TokenRequest::parse(&form)?;
     let authorization = request.header("authorization");
-    let has_credentials = ClientCredentials::are_in(authorization.as_deref(), &form);
-    let caller = has_credentials.then(|| ClientRequest::of(authorization.as_deref(), form, line)).transpose()?;
+    // Who says who they are is named in the log, and may read a refusal from a page, whatever they ask.
+    let (caller, token_request) = if ClientCredentials::are_in(authorization.as_deref(), &form) {
+        let caller = ClientRequest::of(authorization.as_deref(), form, line)?;
+        let token_request = TokenRequest::parse(&caller.form)?;
+        (Some(caller), token_request)
+    } else {
+        (None, TokenRequest::parse(&form)?)
+    };
     // 2, 3 and 4
     let response = match token_request {
         TokenRequest::ClientCredentials { scope, resources } => {

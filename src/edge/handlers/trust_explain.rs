@@ -15,6 +15,7 @@ use crate::edge::log::Line;
 use crate::edge::store::{clients, trusted_issuers};
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::foreign_jwt::{ForeignJwt, unverified_issuer};
+use crate::protocol::json;
 use crate::protocol::secret::Secret;
 use crate::protocol::trust::{Account, Asking, Check, RuleAccount, Settings, Token, TrustedIssuer};
 
@@ -67,7 +68,7 @@ pub async fn explain(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> R
     administrator(ctx, &token, line).await?;
     // 2
     let malformed = OAuthError::new(Code::InvalidRequest, "the body is not a JSON object with token, settings and client_id");
-    let question: Question = serde_json::from_slice(&request.json().await?).map_err(|_| malformed)?;
+    let question: Question = json::read(&request.json().await?).map_err(|_| malformed)?;
     let token = Secret::new(question.token);
     let issuer = unverified_issuer(token.expose());
     let saved = match &issuer {
@@ -155,7 +156,7 @@ impl Explanation {
 
 /// The issuer with settings that somebody tries out, or everything that is wrong with them.
 fn proposed(issuer: String, settings: Value) -> Result<TrustedIssuer, Vec<String>> {
-    let settings: Settings = serde_json::from_value(settings).map_err(|error| vec![error.to_string()])?;
+    let settings: Settings = json::from_value(settings).map_err(|error| vec![error.to_string()])?;
     let faults = settings.check(&issuer);
     if faults.is_empty() { Ok(TrustedIssuer { issuer, settings, enabled: true, version: 0 }) } else { Err(faults) }
 }
@@ -165,6 +166,10 @@ async fn administrator(ctx: &Ctx, token: &Secret, line: &mut Line) -> Result<(),
     let token = access_token::read(ctx, token).await?.ok_or(invalid("not an access token of ours, or expired"))?;
     let claims = &token.claims;
     line.client = Some(claims.client_id.clone());
+    // RFC 9068 4: a token for some resource is none for administration, wherever that resource took it.
+    if !claims.aud.iter().any(|audience| audience == ctx.config.issuer) {
+        return Err(invalid("the token is for somebody else").into());
+    }
     let lacks = || OAuthError::new(Code::InsufficientScope, "the token has no scope latchkey:admin");
     if !claims.scope.contains(SCOPE) {
         return Err(lacks().into());

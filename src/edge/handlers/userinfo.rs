@@ -46,7 +46,10 @@ pub async fn info(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
     };
     // 4
     let scope = claims.scope.and(&grant.approved_scope);
-    let info = userinfo(&claims.sub, &grants::user_claims(&grant)?, &scope, &grant.requested_claims.userinfo);
+    // What an app asked for one by one is not for those that its token was exchanged to.
+    let is_of_app = grant.family.client == claims.client_id;
+    let requested = if is_of_app { grant.requested_claims.userinfo.as_slice() } else { &[] };
+    let info = userinfo(&claims.sub, &grants::user_claims(&grant)?, &scope, requested);
     let client = clients::known(ctx, &claims.client_id).await?.ok_or(invalid("no such client"))?;
     answer(ctx, &client, info).await
 }

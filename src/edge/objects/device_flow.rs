@@ -9,6 +9,7 @@ use super::Envelope;
 use crate::edge::ctx::{Ctx, now};
 use crate::edge::failure::Fault;
 use crate::protocol::device::{Answer, Flow, Message, Pace, step};
+use crate::protocol::json;
 
 /// The value's key.
 const FLOW: &str = "flow";
@@ -33,10 +34,10 @@ impl DurableObject for DeviceFlow {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let message: Message = request.json().await?;
+        let message: Message = super::message(&mut request).await?;
         let storage = self.state.storage();
         // No await but the storage's own from here to the last put: events do not interleave.
-        let stored: Option<Flow> = storage.get(FLOW).await?;
+        let stored: Option<Flow> = json::from_value(super::stored(&storage, FLOW).await?)?;
         let is_new = stored.is_none();
         let (save, pace, answer) = step(stored, self.pace.take(), message, now());
         self.pace.replace(pace);
@@ -49,7 +50,7 @@ impl DurableObject for DeviceFlow {
                 storage.set_alarm(Duration::from_millis(a_moment_later)).await?;
                 rows += 1;
             }
-            storage.put(FLOW, &flow).await?;
+            super::store(&storage, FLOW, &flow).await?;
             rows += 1;
         }
         Response::from_json(&Envelope { answer, rows })

@@ -18,6 +18,7 @@ use crate::edge::failure::{Failure, Fault};
 use crate::edge::js;
 use crate::edge::log::{self, Meter};
 use crate::protocol::ids::random;
+use crate::protocol::json;
 use crate::protocol::outbox::{Answer, Delivery, Pending, next_turn};
 use crate::protocol::time::Timestamp;
 
@@ -69,7 +70,7 @@ impl DurableObject for Outbox {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let message: Message = request.json().await?;
+        let message: Message = super::message(&mut request).await?;
         let storage = self.state.storage();
         let pending: Vec<Pending> = message.deliveries.into_iter().map(Pending::new).collect();
         let rows = js::object(&[]);
@@ -102,7 +103,7 @@ impl Outbox {
         let end = Pending::first_key_after(now());
         let mut due = Vec::new();
         for (key, value) in entries(&storage.list_with_options(ListOptions::new().end(&end).limit(WINDOW)).await?) {
-            match value.as_string().and_then(|json| serde_json::from_str::<Pending>(&json).ok()) {
+            match value.as_string().and_then(|json| json::read::<Pending>(json.as_bytes()).ok()) {
                 Some(pending) => due.push(pending),
                 // Nothing that we wrote; it must not stand in the way.
                 None => drop(storage.delete(&key).await?),

@@ -12,6 +12,7 @@ use super::Envelope;
 use crate::edge::ctx::{Ctx, Platform, now};
 use crate::edge::failure::Fault;
 use crate::protocol::ids::random;
+use crate::protocol::json;
 use crate::protocol::replay::{Claim, Mark, decide};
 use crate::protocol::secret::base64url;
 use crate::protocol::time::Timestamp;
@@ -50,10 +51,10 @@ impl DurableObject for Replay {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let claim: Claim = request.json().await?;
+        let claim: Claim = super::message(&mut request).await?;
         let storage = self.state.storage();
         // No await but the storage's own from here to the put: events do not interleave.
-        let stored: Option<Mark> = storage.get(&claim.key).await?;
+        let stored: Option<Mark> = json::from_value(super::stored(&storage, &claim.key).await?)?;
         let (is_first, mark) = decide(stored.as_ref(), &claim, now());
         let mut rows = 0;
         if let Some(mark) = mark {
@@ -61,7 +62,7 @@ impl DurableObject for Replay {
                 storage.set_alarm(until(mark.expires_at)).await?;
                 rows += 1;
             }
-            storage.put(&claim.key, &mark).await?;
+            super::store(&storage, &claim.key, &mark).await?;
             rows += 1;
         }
         Response::from_json(&Envelope { answer: Answer { is_first }, rows })

@@ -12,6 +12,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use super::Envelope;
 use crate::edge::ctx::{Ctx, now};
 use crate::edge::failure::Fault;
+use crate::protocol::json;
 use crate::protocol::secret::base64url;
 use crate::protocol::throttle::{Claim, Kept, Usage};
 use crate::protocol::time::Timestamp;
@@ -94,7 +95,7 @@ impl DurableObject for Throttle {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let message: Message = request.json().await?;
+        let message: Message = super::message(&mut request).await?;
         let now = now();
         // Load everything, decide everything, then write: no await but the storage's own between.
         let mut usages = Vec::with_capacity(message.claims.len());
@@ -170,7 +171,8 @@ impl Throttle {
     }
 
     async fn stored(&self, claim: &Claim) -> Result<Usage> {
-        Ok(self.state.storage().get(&claim.key).await?.unwrap_or(Usage::NONE))
+        let stored: Option<Usage> = json::from_value(super::stored(&self.state.storage(), &claim.key).await?)?;
+        Ok(stored.unwrap_or(Usage::NONE))
     }
 
     fn remember(&self, claim: &Claim, usage: Usage, now: Timestamp) {
@@ -187,7 +189,7 @@ impl Throttle {
     /// Writes down what is used; the rows that it cost.
     async fn write(&self, claim: &Claim, usage: Usage, now: Timestamp) -> Result<u64> {
         let storage = self.state.storage();
-        storage.put(&claim.key, usage).await?;
+        super::store(&storage, &claim.key, &usage).await?;
         if storage.get_alarm().await?.is_some() {
             return Ok(1);
         }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::gate::parent_alive;
 use super::{Db, Shards, Statement, consents};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
@@ -25,18 +26,21 @@ pub struct App {
 
 /// The apps of a user, by consent and by grants that are alive; at most a hundred.
 pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<App>, Fault> {
-    let sql = "SELECT a.client_id, json_extract(c.metadata, '$.client_name') AS name, json_extract(c.metadata, '$.logo_uri') AS logo, \
+    const SELECT: &str = concat!(
+        "SELECT a.client_id, json_extract(c.metadata, '$.client_name') AS name, json_extract(c.metadata, '$.logo_uri') AS logo, \
                MIN(a.since) AS since, MAX(a.used_at) AS used_at FROM \
                (SELECT client_id, given_at AS since, NULL AS used_at FROM consents \
                 WHERE user_id = ?1 AND choice <> '' AND (withdrawn_at IS NULL OR withdrawn_at < given_at) \
                 UNION ALL \
                 SELECT g.client_id, g.approved_at, g.rotated_at FROM grants g JOIN users u ON u.id = g.user_id \
                 WHERE g.user_id = ?1 AND g.grant_type <> 'urn:ietf:params:oauth:grant-type:device_code' AND g.revoked_at IS NULL AND g.expires_at > ?2 \
-                AND g.approved_at > u.not_before \
-                AND NOT EXISTS (SELECT 1 FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id \
+                AND g.approved_at > u.not_before AND ",
+        parent_alive!("g.user_id", "g.parent", "?2"),
+        " AND NOT EXISTS (SELECT 1 FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id \
                  AND x.withdrawn_at >= g.approved_at)) a \
-               JOIN clients c ON c.id = a.client_id GROUP BY a.client_id ORDER BY name LIMIT 100";
-    Db::new(ctx, Shards::of(session)).run(Statement::new(sql, [user.as_str().into(), ctx.now.into()])).await?.all()
+               JOIN clients c ON c.id = a.client_id GROUP BY a.client_id ORDER BY name LIMIT 100"
+    );
+    Db::new(ctx, Shards::of(session)).run(Statement::new(SELECT, [user.as_str().into(), ctx.now.into()])).await?.all()
 }
 
 /// Disconnects an app: the consent is taken back, which voids all that was approved for it up to now, and

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{Db, Shards, Statement, from_json};
+use super::{Db, Shards, Statement, from_json, to_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
 use crate::protocol::client::{Client, Origin};
@@ -67,6 +67,23 @@ pub async fn known(ctx: &Ctx, id: &str) -> Result<Option<Client>, Fault> {
         Some(client) => Ok(Some(client)),
         None => fresh(ctx, id).await,
     }
+}
+
+/// Whether a client is there and enabled now, and so is every other of these that is a client: one read.
+pub async fn are_enabled<'a>(ctx: &Ctx, id: &'a str, others: impl Iterator<Item = &'a str>) -> Result<bool, Fault> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: String,
+        enabled: i64,
+    }
+    if !may_be(ctx, id) {
+        return Ok(false);
+    }
+    let ids: Vec<&str> = std::iter::once(id).chain(others).collect();
+    let sql = "SELECT id, enabled FROM clients WHERE id IN (SELECT value FROM json_each(?1))";
+    let rows = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [to_json(&ids).into()])).await?;
+    let rows: Vec<Row> = rows.all()?;
+    Ok(rows.iter().any(|row| row.id == id) && rows.iter().all(|row| row.enabled != 0))
 }
 
 /// Whether there can be a client of this id: documents only where the realm takes them.

@@ -27,8 +27,8 @@ pub struct Exchanged<'a> {
 }
 
 /// Inserts it if its parent is alive, the gate is open and the client is still what it was; when it ends, if it
-/// is there after that. It never lasts longer than its parent, which is itself of no other: what one look at the
-/// parent tells is all that there is to know.
+/// is there after that. It never lasts longer than its parent, which is of a sign-in: whoever ends that ends all
+/// that came of it, and nothing is to be looked for further up.
 pub async fn insert(ctx: &Ctx, new: &Exchanged<'_>) -> Result<Option<Timestamp>, Fault> {
     #[derive(Deserialize)]
     struct Row {
@@ -38,7 +38,7 @@ pub async fn insert(ctx: &Ctx, new: &Exchanged<'_>) -> Result<Option<Timestamp>,
         "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
          created_at, expires_at, rotated_at, basis, grant_type, sid, parent) \
          SELECT p.user_id, ?2, ?4, ?5, ?6, ?6, ?7, p.approved_at, p.auth_time, p.acr, p.amr, ?8, MIN(p.expires_at, ?9), ?8, ?10, ?11, ?12, p.id \
-         FROM grants p WHERE p.user_id = ?1 AND p.id = ?3 AND p.parent = '' AND p.revoked_at IS NULL AND p.expires_at > ?8 AND ",
+         FROM grants p WHERE p.user_id = ?1 AND p.id = ?3 AND p.revoked_at IS NULL AND p.expires_at > ?8 AND p.parent = '' AND ",
         gate!("p.approved_at", "p.auth_time", "?1", "?4", "?13"),
         " ON CONFLICT DO NOTHING"
     );

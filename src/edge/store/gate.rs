@@ -27,23 +27,24 @@ macro_rules! gate {
 }
 pub(super) use gate;
 
-/// For a grant that may have been exchanged from another one of the same user: whether that one is alive at `now`.
-/// It is as [`Family`](crate::protocol::refresh::Family) and policy have it: neither revoked nor unused for too long,
-/// and its client enabled.
+/// Whether the grant that another was exchanged from (RFC 8693) is alive, where there is one: it is neither
+/// revoked nor over nor unused for too long, its client is enabled and the user's consent to that was not withdrawn. What is the
+/// user's own is asked of the grant itself. A parent has no parent: `exchanges` sees to that.
 macro_rules! parent_alive {
-    ($grant:literal, $now:literal) => {
+    ($user:literal, $parent:literal, $now:literal) => {
         concat!(
             "(",
-            $grant,
-            ".parent = '' OR EXISTS (SELECT 1 FROM grants p JOIN clients pc ON pc.id = p.client_id WHERE p.user_id = ",
-            $grant,
-            ".user_id AND p.id = ",
-            $grant,
-            ".parent AND p.revoked_at IS NULL AND p.expires_at > ",
+            $parent,
+            " = '' OR EXISTS (SELECT 1 FROM grants p JOIN clients pc ON pc.id = p.client_id WHERE p.user_id = ",
+            $user,
+            " AND p.id = ",
+            $parent,
+            " AND p.revoked_at IS NULL AND p.expires_at > ",
             $now,
             " AND pc.enabled = 1 AND p.rotated_at + 1000 * json_extract(pc.metadata, '$.refresh_idle_lifetime') > ",
             $now,
-            "))"
+            " AND NOT EXISTS (SELECT 1 FROM consents px WHERE px.user_id = p.user_id \
+             AND px.client_id = p.client_id AND px.withdrawn_at >= p.approved_at)))"
         )
     };
 }

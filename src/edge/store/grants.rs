@@ -20,9 +20,11 @@ use crate::protocol::time::{Seconds, Timestamp};
 /// Everything about a grant, its user and its client, read in one row.
 const SELECT: &str = concat!(
     "SELECT g.client_id, g.approved_scope, g.granted_scope, g.resources, g.approved_at, g.auth_time, g.acr, g.amr, g.created_at, \
-     g.generation, g.rotated_at, g.revoked_at, g.grant_type, g.sid, g.requested_claims, g.attempt, 1 AS session_alive, ",
-    parent_alive!("g", "?3"),
-    " AS parent_alive, u.roles, u.enabled AS user_enabled, u.not_before, u.claims, \
+     g.generation, g.rotated_at, g.revoked_at, g.grant_type, g.sid, g.requested_claims, g.attempt, 1 AS session_alive, \
+     ",
+    parent_alive!("g.user_id", "g.parent", "?3"),
+    " AS parent_alive, \
+     u.roles, u.enabled AS user_enabled, u.not_before, u.claims, \
      (SELECT x.withdrawn_at FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id) AS withdrawn_at, \
      (SELECT c.enabled FROM clients c WHERE c.id = g.client_id) AS client_enabled \
      FROM grants g JOIN users u ON u.id = g.user_id WHERE g.user_id = ?1 AND g.id = ?2"
@@ -239,8 +241,9 @@ pub async fn rotate(
         "UPDATE grants SET generation = generation + 1, rotated_at = ?5, expires_at = MAX(expires_at, created_at + ?9), basis = ?10, \
          granted_scope = CASE WHEN ?11 = '' THEN granted_scope ELSE ?11 END \
          WHERE user_id = ?1 AND id = ?2 AND client_id = ?3 AND generation = ?4 AND revoked_at IS NULL AND created_at > ?6 AND rotated_at > ?7 \
-         AND (basis = ?10 OR ?11 <> '') AND ",
-        parent_alive!("grants", "?5"),
+         AND (basis = ?10 OR ?11 <> '') \
+         AND ",
+        parent_alive!("?1", "grants.parent", "?5"),
         " AND ",
         gate!("grants.approved_at", "grants.auth_time", "?1", "?3", "?8"),
         " RETURNING id"

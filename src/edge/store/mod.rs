@@ -21,15 +21,17 @@ pub mod signing_keys;
 pub mod trusted_issuers;
 pub mod users;
 
+use js_sys::{Array, Reflect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wasm_bindgen::JsValue;
-use worker::D1Result;
+use wasm_bindgen::{JsCast as _, JsValue};
 
 use super::ctx::Ctx;
 use super::failure::Fault;
+use super::js;
 use super::log::Meter;
 use crate::protocol::ids::OwnedId;
+use crate::protocol::json;
 use crate::protocol::time::Timestamp;
 
 /// A statement with its parameters.
@@ -112,17 +114,22 @@ pub struct Db<'a> {
 }
 
 /// The rows that one statement gave.
-pub struct Rows(D1Result);
+#[derive(Debug)]
+pub struct Rows {
+    /// A JSON array of objects.
+    json: String,
+    changes: usize,
+}
 
 impl Rows {
     /// All of them.
     pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, Fault> {
-        self.0.results().map_err(|error| Fault::broken("D1 row", error))
+        json::read(self.json.as_bytes()).map_err(|error| Fault::broken("D1 row", error))
     }
 
     /// How many rows the statement changed.
-    pub fn changes(&self) -> usize {
-        self.0.meta().ok().flatten().and_then(|meta| meta.changes).unwrap_or(0)
+    pub const fn changes(&self) -> usize {
+        self.changes
     }
 
     /// The first, if there is one.
@@ -140,11 +147,10 @@ impl<'a> Db<'a> {
     /// Runs the statements as one transaction. When the outcome is unknown the same batch is run once
     /// more, which is why every statement may be run twice; then the answer is "try again".
     pub async fn batch<const N: usize>(&self, statements: [Statement; N]) -> Result<[Rows; N], Fault> {
-        let results = match self.attempt(&statements).await {
-            Ok(results) => results,
+        let rows = match self.attempt(&statements).await {
+            Ok(rows) => rows,
             Err(_) => self.attempt(&statements).await.map_err(|error| Fault::unavailable("D1", error))?,
         };
-        let rows: Vec<Rows> = results.into_iter().map(Rows).collect();
         rows.try_into().map_err(|_| Fault::Broken("D1: not one result per statement".to_owned()))
     }
 
@@ -154,24 +160,25 @@ impl<'a> Db<'a> {
         Ok(rows)
     }
 
-    async fn attempt(&self, statements: &[Statement]) -> worker::Result<Vec<D1Result>> {
+    async fn attempt(&self, statements: &[Statement]) -> worker::Result<Vec<Rows>> {
         let meter = &self.ctx.meter;
         Meter::add(&meter.d1_trips, 1);
         Meter::add(&meter.d1_statements, statements.len() as u64);
         let database = self.ctx.env.d1(self.binding)?;
-        let prepared = statements
-            .iter()
-            .map(|statement| {
-                let values: Vec<JsValue> = statement.parameters.iter().map(js_value).collect();
-                database.prepare(statement.sql).bind(&values)
-            })
-            .collect::<worker::Result<Vec<_>>>()?;
-        let results = database.batch(prepared).await?;
-        for result in &results {
-            let written = result.meta()?.and_then(|meta| meta.rows_written).unwrap_or(0);
-            Meter::add(&meter.rows_written, written as u64);
+        let prepared = Array::new();
+        for statement in statements {
+            let values: Vec<JsValue> = statement.parameters.iter().map(js_value).collect();
+            prepared.push(database.prepare(statement.sql).bind(&values)?.inner());
         }
-        Ok(results)
+        // Not by the SDK, which asks JavaScript for each member of each row and of what it cost, one by one.
+        let results: Array = js::call(database.as_ref(), "batch", &prepared).await?.dyn_into()?;
+        let rows = |result: JsValue| {
+            let cost = Reflect::get(&result, &"meta".into())?;
+            Meter::add(&meter.rows_written, js::count(&cost, "rows_written"));
+            let json = js::to_json(&Reflect::get(&result, &"results".into())?)?;
+            Ok(Rows { json, changes: usize::try_from(js::count(&cost, "changes")).unwrap_or(usize::MAX) })
+        };
+        results.iter().map(rows).collect()
     }
 }
 
@@ -189,7 +196,7 @@ pub struct Exists {}
 
 /// JSON in a column.
 fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, Fault> {
-    serde_json::from_str(text).map_err(|error| Fault::broken(column, error))
+    json::read(text.as_bytes()).map_err(|error| Fault::broken(column, error))
 }
 
 /// JSON for a column.

@@ -162,6 +162,9 @@ impl Metadata {
         check.that(bytes <= 2000, "access_token_claims", "at most 2000 bytes of JSON");
         check.that(self.may_act.as_deref().is_none_or(Client::is_id), "may_act", "must be a client_id");
         let exchanges = self.grant_types.iter().any(|grant_type| grant_type == TOKEN_EXCHANGE);
+        // Whoever finds an access token of such a client can name it.
+        let is_more = self.token_exchange != ExchangePolicy::default();
+        check.that(!public || !is_more, "token_exchange", "needs a client that authenticates");
         check.that(
             exchanges || self.token_exchange == ExchangePolicy::default(),
             "token_exchange",

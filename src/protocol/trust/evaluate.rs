@@ -8,6 +8,7 @@ use super::{Settings, TrustedIssuer};
 use crate::protocol::claims::{Actor, Party};
 use crate::protocol::foreign_jwt::{NumericDate, check_dates};
 use crate::protocol::jose::Alg;
+use crate::protocol::json;
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Longest `sub`, in bytes.
@@ -308,7 +309,7 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<NumericDate>, 
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };
-    serde_json::from_value(value.clone()).map(Some).map_err(|_| "its exp, nbf or iat is not a date")
+    json::from_value(value.clone()).map(Some).map_err(|_| "its exp, nbf or iat is not a date")
 }
 
 /// `may_act`, of this issuer where it says nothing else.
@@ -316,7 +317,7 @@ fn party(claims: &Map<String, Value>, issuer: &str) -> Result<Option<Party>, &'s
     let Some(value) = claims.get("may_act") else {
         return Ok(None);
     };
-    let mut party: Party = serde_json::from_value(value.clone()).map_err(|_| "its may_act is malformed")?;
+    let mut party: Party = json::from_value(value.clone()).map_err(|_| "its may_act is malformed")?;
     party.iss.get_or_insert_with(|| issuer.to_owned());
     Ok(Some(party))
 }
@@ -330,7 +331,7 @@ fn actor(claims: &Map<String, Value>, issuer: &str) -> Result<Option<Actor>, &'s
     if chain.take(MOST_ACTORS + 1).count() > MOST_ACTORS {
         return Err("its act is nested too deep");
     }
-    let mut actor: Actor = serde_json::from_value(value.clone()).map_err(|_| "its act is malformed")?;
+    let mut actor: Actor = json::from_value(value.clone()).map_err(|_| "its act is malformed")?;
     let mut next = Some(&mut actor);
     while let Some(one) = next {
         one.party.iss.get_or_insert_with(|| issuer.to_owned());

@@ -162,9 +162,11 @@ fn told(pin: &Pin) -> String {
 }
 
 /// Subjects of other CI platforms are paths too. Which part is the owner's is not known here, but a text that
-/// ends in the middle of a name is the beginning of others' names as well.
+/// ends in the middle of a name is the beginning of others' names as well; and the first part is a label, such as
+/// `repo:`, that all have.
 fn ends_a_part(text: &str) -> bool {
-    text.ends_with([':', '/', '|'])
+    const ENDS: [char; 3] = [':', '/', '|'];
+    text.ends_with(ENDS) && text.split(ENDS).filter(|part| !part.is_empty()).count() >= 2
 }
 
 /// The texts that a claim is, or begins with, where it matches; none where nothing is fixed. And whether it is
