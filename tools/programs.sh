@@ -3,6 +3,8 @@
 # shellcheck shell=bash
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/latchkey.XXXXXX")
+# The runtime leaves files of its own where temporary ones are.
+export TMPDIR=$work
 names=() running=()
 # A `make` that is told to stop may leave without telling its children.
 make_id=${MAKELEVEL:+$PPID}
@@ -59,7 +61,8 @@ finish() {
   trap - EXIT
   [ ${#running[@]} = 0 ] || kill "${running[@]}" 2>/dev/null || true
   wait || true
-  rm -rf "$work"
+  # The runtime may still be writing its last.
+  rm -rf "$work" 2>/dev/null || { sleep 1 && rm -rf "$work"; }
   exit "$status"
 }
 trap finish EXIT

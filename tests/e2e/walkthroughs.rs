@@ -150,9 +150,9 @@ async fn a_ci_job_trades_its_token() {
 
 #[tokio::test]
 async fn a_walkthrough_that_cannot_start_says_so_and_leaves_nothing() {
-    let ports @ [latchkey, github, api] = free_ports();
+    let [latchkey, github, api] = free_ports();
     let taken = TcpListener::bind(("localhost", github)).unwrap();
-    let settings = [("PORT", latchkey), ("GITHUB_PORT", github), ("API_PORT", api)].map(|(name, port)| (name, port.to_string()));
+    let settings = [("PORT", latchkey), ("GITHUB_PORT", github), ("API_PORT", api)];
     let (status, said, complaints) = outcome(script("ci-walkthrough.sh", &settings)).await;
     assert_eq!((status.code(), said.as_str()), (Some(1), ""), "{complaints}");
     assert!(complaints.contains("github ended by itself"), "{complaints}");
