@@ -6,6 +6,7 @@ mod budgets;
 mod chains;
 mod ends;
 mod requests;
+mod strangers;
 mod subjects;
 mod targets;
 mod types;

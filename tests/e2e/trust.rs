@@ -64,6 +64,10 @@ fn clients() -> Vec<Value> {
         service("disabled-account", &json!({})),
         service("gateway", &json!({ "protected_resources": [API] })),
         service("gone-account", &json!({})),
+        service(
+            "operator-elsewhere",
+            &json!({ "scope": "latchkey:admin", "resources": [DEPLOY], "grant_types": ["client_credentials"] }),
+        ),
     ]
 }
 

@@ -228,7 +228,7 @@ impl OfUs {
             return Err(unacceptable("a refresh token is a user's").into());
         };
         // Refreshed tokens have the user's roles of then: whose first one had to have none gets none that way.
-        let first = clients::known(ctx, &parent.family.client).await?;
+        let first = clients::fresh(ctx, &parent.family.client).await?;
         if first.is_none_or(|first| first.origin != Origin::Operator) {
             return Err(unacceptable("the subject token is of a client that registered itself").into());
         }

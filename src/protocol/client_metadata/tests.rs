@@ -77,6 +77,8 @@ fn services() {
     assert_eq!(service(&format!(r#","access_token_claims":{{"a":"{long}"}}"#)), ["access_token_claims"]);
     assert_eq!(service(r#","may_act":"a b""#), ["may_act"]);
     assert_eq!(service(r#","token_exchange":{"impersonation":true}"#), ["token_exchange"]);
+    let public = r#"{"grant_types":["urn:ietf:params:oauth:grant-type:token-exchange"],"token_exchange":{"refresh_token":true}}"#;
+    assert_eq!(faults(public), ["token_exchange"], "whoever finds its access token can name it");
     assert!(serde_json::from_str::<ExchangePolicy>(r#"{"impersonate":true}"#).is_err(), "a misspelt right is none");
 }
 

@@ -60,7 +60,11 @@ async fn roles_that_change_show_at_the_next_refresh() {
         set(stored).await;
         for ((client, tokens), before) in tokens.iter_mut().zip(before) {
             let old = tokens.member("access_token");
-            assert_eq!(roles(&fixture.b, &old).await, before, "it says what it said");
+            // Introspection tells of what the token says what is still so.
+            let still: Vec<&Value> =
+                before.as_array().into_iter().flatten().filter(|role| stored.contains(role.as_str().unwrap())).collect();
+            let still = if still.is_empty() { Value::Null } else { json!(still) };
+            assert_eq!(roles(&fixture.b, &old).await, still);
             *tokens = client.at(&fixture.b).refresh(&tokens.member("refresh_token")).await;
             assert!(tokens.is_granted(), "{}", tokens.body);
             assert_eq!(roles(&fixture.a, &tokens.member("access_token")).await, next);

@@ -70,7 +70,7 @@ async fn the_token_is_the_credential_and_what_is_sent_beside_it_must_be_right() 
         let wrong = Api::basic(&fixture.a, "deployer", "not-the-secret-0123456789abcdef0123456789");
         assert_no_client(&grant.by(&wrong, &robot, &[]).await, true);
         assert_no_client(&grant.by(&Api::basic(&fixture.a, "nobody", "x"), &robot, &[]).await, true);
-        assert_no_client(&grant.by(&Api::public(&fixture.a, "nobody"), &robot, &[]).await, false);
+        refused(grant, &grant.by(&Api::public(&fixture.a, "nobody"), &robot, &[]).await, "a name that nobody has");
         // By another method than it is registered with.
         let posted = [("client_id", "deployer"), ("client_secret", &crate::web::secret("deployer"))];
         assert_no_client(&grant.anonymous(&fixture.a, &robot, &posted).await, false);
@@ -101,7 +101,8 @@ async fn the_account_must_be_there_enabled_and_registered_for_the_grant() {
             for account in ["disabled", "gone"] {
                 refused(grant, &grant.anonymous(worker, &of(account), &[]).await, account);
             }
-            assert_no_client(&grant.by(&Api::public(worker, "gone-account"), &of("gone"), &[]).await, false);
+            let named = grant.by(&Api::public(worker, "gone-account"), &of("gone"), &[]).await;
+            refused(grant, &named, "a name of a client that is gone");
             let named = grant.by(&Api::public(worker, "disabled-account"), &of("disabled"), &[]).await;
             refused(grant, &named, "a name of a disabled client");
             assert_no_client(&grant.by(&client(worker, "disabled-account"), &of("disabled"), &[]).await, true);

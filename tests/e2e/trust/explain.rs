@@ -91,10 +91,10 @@ async fn only_administrators_are_told() {
 
     let person = Person::ada(&fixture.a).await;
     let tokens = App::demo(&fixture.a).tokens(&person, &[("scope", "openid records:read")]).await;
+    challenged(&ask_with(&tokens.member("access_token"), &question).await, 403, "insufficient_scope");
+    // For its resource, and not for us.
     let service = client(&fixture.a, "deployer").post("/token", &[("grant_type", "client_credentials")]).await;
-    for token in [tokens.member("access_token"), service.member("access_token")] {
-        challenged(&ask_with(&token, &question).await, 403, "insufficient_scope");
-    }
+    challenged(&ask_with(&service.member("access_token"), &question).await, 401, "invalid_token");
     let mut forged = operator.clone();
     forged.truncate(operator.len() - 4);
     let outside = EXPLAINED.token(fixture, &json!({ "scope": "latchkey:admin", "client_id": "demo-operator" }));
@@ -321,4 +321,13 @@ async fn nothing_of_a_token_is_logged() {
     for secret in parts.chain(["claim-that-nobody-logs", "marked-subject", "marked-environment", operator.as_str()]) {
         assert!(!logs.contains(secret), "{secret}");
     }
+}
+
+/// RFC 9068 4: what a resource server was sent is no key to the realm.
+#[tokio::test]
+async fn a_token_for_some_resource_is_none_for_administration() {
+    let elsewhere = client(&fixture().a, "operator-elsewhere");
+    let bearer = elsewhere.post("/token", &[("grant_type", "client_credentials")]).await.member("access_token");
+    let answer = ask_with(&bearer, &json!({ "token": "x" })).await;
+    assert_eq!((answer.status, answer.error().as_str()), (401, "invalid_token"), "{}", answer.body);
 }
