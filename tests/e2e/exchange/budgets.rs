@@ -47,8 +47,8 @@ async fn an_exchange_writes_nothing_but_the_grant_of_a_refresh_token() {
         ("an opaque token", &subject, vec![("resource".into(), PHANTOM.into())], 1, 0),
         ("an ID token", &subject, vec![kind("id_token")], 1, 0),
         ("for a service", &service, vec![], 1, 0),
-        // The client afresh, and the batch that inserts.
-        ("a refresh token", &subject, vec![kind("refresh_token")], 3, 1),
+        // The client afresh, the app that the subject token is of, and the batch that inserts.
+        ("a refresh token", &subject, vec![kind("refresh_token")], 4, 1),
     ];
     for (what, subject, more, trips, rows) in &table {
         let before = if *rows == 0 { Some(fixture.stored().await) } else { None };
