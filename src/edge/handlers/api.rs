@@ -1,5 +1,8 @@
 //! What the endpoints for clients share.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
 use crate::edge::handlers::client_assertion::Assertion;
@@ -11,6 +14,7 @@ use crate::protocol::client_auth::{ClientCredentials, Remaining};
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::secret::Secret;
+use crate::protocol::time::{Seconds, Timestamp};
 
 /// A client's request: its parameters, and who it says it is.
 pub struct ClientRequest {
@@ -96,6 +100,45 @@ pub async fn limit_fetches(ctx: &Ctx, client: &Client) -> Result<(), Failure> {
         return Ok(());
     }
     limit(ctx, "LIMIT_FETCH", format!("keys {}", ctx.network)).await
+}
+
+/// The same for what is asked very often by one key: asking would cost more than what is asked for. So an isolate asks
+/// about the first ones of a minute, and from there about one in [`SAMPLE`]; after a refusal about each again.
+pub async fn limit_often(ctx: &Ctx, binding: &str, key: String) -> Result<(), Failure> {
+    let seen = SEEN.with_borrow_mut(|seen| {
+        if seen.len() >= MOST_SEEN && !seen.contains_key(&key) {
+            // Rare, and any choice is good: start over.
+            seen.clear();
+        }
+        let (since, count) = seen.entry(key.clone()).or_insert((ctx.now, 0));
+        if !(0..MINUTE.millis()).contains(&ctx.now.since(*since)) {
+            (*since, *count) = (ctx.now, 0);
+        }
+        *count += 1;
+        *count
+    });
+    if seen > ALL_OF && !seen.is_multiple_of(SAMPLE) {
+        return Ok(());
+    }
+    let outcome = limit(ctx, binding, key.clone()).await;
+    if outcome.is_err() {
+        SEEN.with_borrow_mut(|seen| seen.remove(&key));
+    }
+    outcome
+}
+
+/// So many of a key in a minute are all asked about.
+const ALL_OF: u32 = 32;
+/// Of those beyond, one in so many is.
+const SAMPLE: u32 = 8;
+/// Keys that an isolate remembers at most.
+const MOST_SEEN: usize = 256;
+/// The period of the bindings.
+const MINUTE: Seconds = Seconds(60);
+
+thread_local! {
+    /// By key: since when, and how often it was seen.
+    static SEEN: RefCell<HashMap<String, (Timestamp, u32)>> = RefCell::default();
 }
 
 /// Asks a rate-limit binding: a cheap first filter, by location and approximate.

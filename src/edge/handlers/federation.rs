@@ -117,7 +117,11 @@ async fn identified(ctx: &Ctx, caller: Option<&ClientRequest>) -> Result<Option<
     };
     if caller.credentials.is_bare() {
         // Whether there is such a client is not told to who only names it.
-        let named = clients::known(ctx, &caller.credentials.client_id).await?;
+        let mut named = clients::known(ctx, &caller.credentials.client_id).await?;
+        if named.as_ref().is_some_and(|client| client.is_public() && !client.enabled) {
+            // A copy from memory may say yes, never no.
+            named = clients::fresh(ctx, &caller.credentials.client_id).await?;
+        }
         return Ok(named.filter(|client| client.is_public() && client.enabled));
     }
     caller.authenticated(ctx).await.map(Some)

@@ -2,7 +2,7 @@
 
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Failure;
-use crate::edge::handlers::api::{ClientRequest, limit};
+use crate::edge::handlers::api::{ClientRequest, limit_often};
 use crate::edge::handlers::code::{self, Redeemed};
 use crate::edge::handlers::{client_credentials, device, exchange, refresh};
 use crate::edge::http::{WireRequest, WireResponse};
@@ -85,5 +85,5 @@ async fn authenticated(
 async fn limit_services(ctx: &Ctx, caller: Option<&ClientRequest>) -> Result<(), Failure> {
     let credentials = caller.map(|caller| &caller.credentials).filter(|credentials| !credentials.is_bare());
     let id = credentials.map_or("", |credentials| credentials.client_id.as_str());
-    limit(ctx, "LIMIT_TOKEN", format!("{id} {}", ctx.network)).await
+    limit_often(ctx, "LIMIT_TOKEN", format!("{id} {}", ctx.network)).await
 }
