@@ -3,10 +3,10 @@
 use super::ctx::Ctx;
 use super::failure::Failure;
 use super::handlers::{
-    accounts, answer, authorize,
+    account, accounts, admin, answer, authorize,
     browser::{self, Browser},
-    consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style, token,
-    trust_explain, userinfo,
+    consent, console, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style,
+    token, trust_explain, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -49,6 +49,12 @@ pub enum Route {
     Userinfo,
     /// Why an outside token is worth what it is.
     TrustExplain,
+    /// Administration, for programs.
+    Admin,
+    /// A person's own account.
+    Account,
+    /// Administration, for people.
+    Console,
     /// Client registration endpoint (RFC 7591).
     Register,
     /// Client configuration endpoint of one client (RFC 7592).
@@ -95,6 +101,9 @@ impl Route {
             "/introspect" => Self::Introspect,
             "/userinfo" => Self::Userinfo,
             "/admin/trust/explain" => Self::TrustExplain,
+            _ if path.starts_with("/admin/v1/") => Self::Admin,
+            _ if is_under(path, "/account") => Self::Account,
+            _ if is_under(path, "/console") => Self::Console,
             "/register" => Self::Register,
             _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
@@ -129,6 +138,9 @@ impl Route {
             Self::Introspect => "introspect",
             Self::Userinfo => "userinfo",
             Self::TrustExplain => "admin/trust/explain",
+            Self::Admin => "admin",
+            Self::Account => "account",
+            Self::Console => "console",
             Self::Register => "register",
             Self::Registration => "register/client",
             Self::Qr => "device/qr",
@@ -159,11 +171,15 @@ impl Route {
             | Self::EndDevice
             | Self::EndApp => &["POST"],
             Self::Registration => &["GET", "PUT", "DELETE"],
+            // Each of its resources says which of these.
+            Self::Admin => &["GET", "POST", "PATCH", "DELETE"],
             Self::Token | Self::Revoke => &["POST", "OPTIONS"],
             Self::Userinfo => &["GET", "POST", "OPTIONS"],
             // A GET may spend a pushed request, so it is no HEAD.
             Self::Authorize => &["GET", "POST"],
-            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
+            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device | Self::Account | Self::Console => {
+                &["GET", "HEAD", "POST"]
+            }
             Self::Unknown => &[],
         }
     }
@@ -188,9 +204,16 @@ impl Route {
                 | Self::Undo
                 | Self::EndDevice
                 | Self::EndApp
+                | Self::Account
+                | Self::Console
                 | Self::Unknown
         )
     }
+}
+
+/// Whether a path is a place or below it.
+fn is_under(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Answers a request; a failure becomes the route's kind of error.
@@ -232,6 +255,9 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Introspect => introspect::introspect(ctx, request, line).await,
         Route::Userinfo => userinfo::info(ctx, request, line).await,
         Route::TrustExplain => trust_explain::explain(ctx, request, line).await,
+        Route::Admin => Ok(admin::answer(ctx, request, line).await),
+        Route::Account => account::answer(ctx, request, line).await,
+        Route::Console => console::answer(ctx, request, line).await,
         Route::Register => register::create(ctx, request, line).await,
         Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),

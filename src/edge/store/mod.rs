@@ -5,6 +5,7 @@
 //! a lost answer says nothing about what happened.
 
 pub mod apps;
+pub mod audit;
 pub mod clients;
 pub mod consents;
 pub mod exchanges;
@@ -147,11 +148,16 @@ impl<'a> Db<'a> {
     /// Runs the statements as one transaction. When the outcome is unknown the same batch is run once
     /// more, which is why every statement may be run twice; then the answer is "try again".
     pub async fn batch<const N: usize>(&self, statements: [Statement; N]) -> Result<[Rows; N], Fault> {
-        let rows = match self.attempt(&statements).await {
-            Ok(rows) => rows,
-            Err(_) => self.attempt(&statements).await.map_err(|error| Fault::unavailable("D1", error))?,
-        };
+        let rows = self.batch_all(&statements).await?;
         rows.try_into().map_err(|_| Fault::Broken("D1: not one result per statement".to_owned()))
+    }
+
+    /// The same of any number of statements: one result each.
+    pub async fn batch_all(&self, statements: &[Statement]) -> Result<Vec<Rows>, Fault> {
+        match self.attempt(statements).await {
+            Ok(rows) => Ok(rows),
+            Err(_) => self.attempt(statements).await.map_err(|error| Fault::unavailable("D1", error)),
+        }
     }
 
     /// One statement.
