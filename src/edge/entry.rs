@@ -10,6 +10,7 @@ use super::ctx::{self, Ctx};
 use super::failure::{Failure, Fault};
 use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
+use super::record;
 use super::routes::{self, Route};
 use super::salts;
 use super::store::{Db, Rows, Shards, grants, pushed_requests, redemptions, sessions, signing_keys};
@@ -42,7 +43,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
     let mut line = Line { route: Route::of(&request.path).name(), method: known_method(&request.method), ..Line::default() };
     let response = match Ctx::new(env, Rc::clone(&meter), request_id.clone()) {
         Ok(ctx) => {
-            let ctx = Ctx { network: request.network(), ..ctx };
+            let ctx = Ctx { network: request.network(), place: request.place(), ..ctx };
             routes::answer(&ctx, &mut request, &mut line).await
         }
         Err(fault) => unconfigured(fault, &request_id, &mut line),
@@ -73,8 +74,10 @@ async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     let maintained = crypto::maintain(ctx).await;
     forget_pushed(ctx).await?;
     let maintained = salts::maintain(ctx).await.and(maintained);
+    let maintained = record::seal(ctx).await.and(maintained);
     if cron == PURGE_CRON {
         purge(ctx).await?;
+        record::retain(ctx, PURGE_LIMIT, PURGE_BATCHES).await?;
     }
     maintained
 }

@@ -5,6 +5,7 @@
 
 pub mod access_token;
 pub mod audit;
+pub mod audit_seal;
 pub mod authorize;
 pub mod claims;
 pub mod client;
