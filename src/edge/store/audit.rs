@@ -44,10 +44,16 @@ pub async fn note(ctx: &Ctx, event: &Event) -> Result<(), Fault> {
 impl Db<'_> {
     /// Runs a batch and, if its last statement changed a row, notes the event with it: both or neither.
     pub async fn record<const N: usize>(&self, statements: [Statement; N], event: &Event) -> Result<[Rows; N], Fault> {
-        let mut all: Vec<Statement> = statements.into();
-        all.push(insert_if_changed(self.ctx, event));
-        let mut rows = self.batch_all(&all).await?;
-        rows.truncate(N);
+        let rows = self.record_all(statements.into(), event).await?;
         rows.try_into().map_err(|_| Fault::Broken("D1: not one result per statement".to_owned()))
+    }
+
+    /// The same of any number of statements: one result each.
+    pub async fn record_all(&self, mut statements: Vec<Statement>, event: &Event) -> Result<Vec<Rows>, Fault> {
+        let asked = statements.len();
+        statements.push(insert_if_changed(self.ctx, event));
+        let mut rows = self.batch_all(&statements).await?;
+        rows.truncate(asked);
+        Ok(rows)
     }
 }
