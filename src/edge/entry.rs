@@ -13,7 +13,7 @@ use super::log::{self, Line, Meter};
 use super::record;
 use super::routes::{self, Route};
 use super::salts;
-use super::store::{Db, Rows, Shards, grants, pushed_requests, redemptions, sessions, signing_keys};
+use super::store::{Db, Rows, Shards, grants, idempotency, pushed_requests, redemptions, sessions, signing_keys};
 use crate::protocol::time::Seconds;
 
 /// The cron run that also deletes what ended; the others only keep the keys.
@@ -107,6 +107,7 @@ async fn purge(ctx: &Ctx) -> std::result::Result<(), Fault> {
             grants::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             redemptions::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             signing_keys::purge(ctx.now),
+            idempotency::purge(ctx, PURGE_LIMIT),
         ];
         let deleted: usize = db.batch(purges).await?.iter().map(Rows::changes).sum();
         if deleted == 0 {

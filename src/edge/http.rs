@@ -79,6 +79,16 @@ impl WireRequest {
         self.body().await
     }
 
+    /// The body of a change: at most 64 KiB of `application/json` or `application/merge-patch+json` (RFC 7396); empty
+    /// where there is none.
+    pub async fn json_or_patch(&mut self) -> Result<Vec<u8>, Failure> {
+        let is_json = self.has_type("application/json") || self.has_type("application/merge-patch+json");
+        if !is_json && self.header("content-type").is_some() {
+            return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/json").into());
+        }
+        self.body().await
+    }
+
     fn has_type(&self, media_type: &str) -> bool {
         let content_type = self.header("content-type").unwrap_or_default();
         content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
@@ -151,6 +161,11 @@ impl WireResponse {
     pub fn json(status: u16, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).unwrap_or_default();
         Self { body, ..Self::empty(status) }.header("content-type", "application/json")
+    }
+
+    /// A problem (RFC 9457 3).
+    pub fn problem(status: u16, body: &impl Serialize) -> Self {
+        Self::json(status, body).replace("content-type", "application/problem+json")
     }
 
     /// Bytes of some type that may be kept as `cache_control` says.

@@ -172,7 +172,7 @@ impl Route {
             | Self::EndApp => &["POST"],
             Self::Registration => &["GET", "PUT", "DELETE"],
             // Each of its resources says which of these.
-            Self::Admin => &["GET", "POST", "PATCH", "DELETE"],
+            Self::Admin => &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
             Self::Token | Self::Revoke => &["POST", "OPTIONS"],
             Self::Userinfo => &["GET", "POST", "OPTIONS"],
             // A GET may spend a pushed request, so it is no HEAD.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::admin::scopes::{self, is_administrative};
 use super::client::{CLIENT_CREDENTIALS, JWT_BEARER};
 use super::json;
 use super::keyring::KeyRing;
@@ -81,18 +82,24 @@ pub struct ScopeRegistry {
 /// The scopes of OpenID Connect Core 5.4 and 11, which every realm has. Their words are the pages'.
 pub const STANDARD_SCOPES: [&str; 6] = ["openid", "profile", "email", "address", "phone", "offline_access"];
 
+/// Whether every realm has a scope of administration by this grant type.
+fn is_built_in(scope: &str, grant_type: &str) -> bool {
+    scopes::ALL.contains(&scope) && scopes::GRANT_TYPES.contains(&grant_type)
+}
+
 impl ScopeRegistry {
     /// Whether the scope exists and this grant type may yield it.
     pub fn allows(&self, scope: &str, grant_type: &str) -> bool {
         match self.words.get(scope).map(|words| &words.grant_types) {
+            _ if is_built_in(scope, grant_type) => true,
             Some(Some(types)) => types.iter().any(|t| t == grant_type),
-            Some(None) => !scope.starts_with("latchkey:"),
+            Some(None) => !is_administrative(scope),
             // They are about a user, and these grants have none.
             None => STANDARD_SCOPES.contains(&scope) && ![CLIENT_CREDENTIALS, JWT_BEARER].contains(&grant_type),
         }
     }
 
-    /// A realm scope's words.
+    /// A realm scope's words; those of administration are the pages'.
     pub fn words(&self, scope: &str) -> Option<&ScopeWords> {
         self.words.get(scope)
     }
@@ -158,6 +165,7 @@ settings! {
     code_budget_account "CODE_BUDGET_ACCOUNT" 10 1 1000 "Wrong user codes per account and window.";
     code_budget_realm "CODE_BUDGET_REALM" 1000 1 1_000_000 "Wrong user codes in the whole realm and window.";
     audit_retention_days "AUDIT_RETENTION_DAYS" 400 1 3650 "Whole days that the events of the audit log are kept.";
+    admin_max_auth_age "ADMIN_MAX_AUTH_AGE" 43_200 1 31_536_000 "An administrator must have signed in within so long.";
     budget_window "BUDGET_WINDOW" 600 1 86_400 "The window of all budgets.";
 }
 

@@ -1,6 +1,8 @@
 //! Ring 3: the built Worker on workerd, over HTTP and in a real browser.
 
+mod admin;
 mod apps;
+mod audit;
 mod authorize;
 mod browser;
 mod code;

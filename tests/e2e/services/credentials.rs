@@ -121,7 +121,6 @@ async fn a_service_gets_the_scopes_that_are_for_services() {
         "offline_access",
         "profile",
         "records:lamp",
-        "latchkey:keys",
         "gone:scope",
         "never:heard",
         "records:read  records:write",

@@ -32,9 +32,9 @@ async fn the_operators_clients_learn_what_a_user_is() {
         let tokens = Api::public(&fixture.a, id).signed_in(&mary).await;
         assert_eq!(roles(&fixture.a, &tokens.member("access_token")).await, both, "{id}");
     }
-    // Who is nothing has no such member, and neither has a service.
+    // Ada is an administrator and nothing else; a service has no such member.
     let ada = App::web(&fixture.a, "clinic").tokens(&Person::ada(&fixture.a).await, &[]).await;
-    assert_eq!(claims(&ada.member("access_token")).get("roles"), None);
+    assert_eq!(claims(&ada.member("access_token"))["roles"], json!(["latchkey:admin"]));
     assert_eq!(claims(&own(&fixture.a, "worker", &[]).await).get("roles"), None);
 }
 

@@ -1,0 +1,7 @@
+//! The admin API as plain data: its operations, what may be asked by whom, and how it says no.
+
+pub mod body;
+pub mod operations;
+pub mod page;
+pub mod problem;
+pub mod scopes;
