@@ -110,11 +110,11 @@ mod tests {
     use super::*;
 
     const SERVICE: &str = r#"{"client_name":"Service","grant_types":["client_credentials"],"token_endpoint_auth_method":"client_secret_basic",
-        "scope":"openid records:read records:write latchkey:admin","resources":["https://a.example","https://b.example"],
+        "scope":"openid records:read records:write latchkey:other","resources":["https://a.example","https://b.example"],
         "access_token_claims":{"tenant":7},"may_act":"gate"}"#;
 
     fn own(bounds: Option<&str>, scope: Option<&str>, resources: &[&str]) -> Result<(String, Vec<String>), Code> {
-        let scopes = r#"{"records:read":{"title":"r"},"records:write":{"title":"w","grant_types":["client_credentials"]},"latchkey:admin":{"title":"a"}}"#;
+        let scopes = r#"{"records:read":{"title":"r"},"records:write":{"title":"w","grant_types":["client_credentials"]},"latchkey:other":{"title":"a"}}"#;
         let config = with(&[("SCOPES", scopes)]).unwrap();
         let parse = |text: &str| Scope::parse(text).unwrap();
         let resources: Vec<String> = resources.iter().map(|resource| (*resource).to_owned()).collect();
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(
             own(None, None, &[]),
             Ok(("records:read records:write".into(), a.clone())),
-            "no user's scopes, no administration"
+            "no user's scopes, and no administration that the setting does not list for services"
         );
         assert_eq!(own(None, Some("records:write"), &[]), Ok(("records:write".into(), a.clone())));
         assert_eq!(own(Some("records:read"), None, &[]), Ok(("records:read".into(), a)));
@@ -137,7 +137,7 @@ mod tests {
             own(None, None, &["https://b.example"]),
             Ok(("records:read records:write".into(), vec!["https://b.example".into()]))
         );
-        for bad in ["openid", "records:read openid", "latchkey:admin", "other"] {
+        for bad in ["openid", "records:read openid", "latchkey:other", "other"] {
             assert_eq!(own(None, Some(bad), &[]), Err(Code::InvalidScope), "{bad}");
         }
         assert_eq!(own(Some("records:read"), Some("records:write"), &[]), Err(Code::InvalidScope));
