@@ -113,6 +113,8 @@ async fn the_codes_are_nowhere_in_the_clear() {
 async fn a_device_sign_in_writes_six_rows() {
     let fixture = fixture();
     let person = Person::ada(&fixture.a).await;
+    // The realm's first keys are of no sign-in.
+    assert_eq!(person.get("/jwks.json").await.status, 200);
     let tokens = Api::public(&fixture.a, "counted").signed_in(&person).await;
     let lines = lines_of(fixture, "counted").await;
     let of = |route: &str| lines.iter().filter(|line| line["route"] == route).map(rows).collect::<Vec<_>>();
