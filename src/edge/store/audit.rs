@@ -13,9 +13,6 @@ use crate::protocol::audit::{Event, Kind};
 use crate::protocol::audit_seal::{Seal, Stored};
 use crate::protocol::ids::UserId;
 
-/// The binding of a database of its own for the log.
-const OWN: &str = "AUDIT";
-
 /// An event of this request.
 pub fn event(ctx: &Ctx, kind: Kind, actor: &str) -> Event {
     Event::new(kind, actor, &mut Platform).from_place(ctx.place.clone())
@@ -26,13 +23,9 @@ pub fn by_user(ctx: &Ctx, kind: Kind, user: &UserId) -> Event {
     event(ctx, kind, user.as_str()).about(user.as_str())
 }
 
-fn has_own(ctx: &Ctx) -> bool {
-    ctx.env.d1(OWN).is_ok()
-}
-
 /// The database that holds the log.
 pub fn database(ctx: &Ctx) -> Db<'_> {
-    Db::new(ctx, if has_own(ctx) { OWN } else { Shards::COMMON })
+    Db::new(ctx, Shards::of_audit(ctx).unwrap_or(Shards::COMMON))
 }
 
 /// Writes an event if the last statement before it in the batch that writes has changed a row. It may be run
@@ -84,18 +77,27 @@ impl Db<'_> {
     }
 
     /// The same of any number of statements: one result each.
-    pub async fn record_all(&self, mut statements: Vec<Statement>, event: &Event) -> Result<Vec<Rows>, Fault> {
-        if has_own(self.ctx) {
+    pub async fn record_all(&self, statements: Vec<Statement>, event: &Event) -> Result<Vec<Rows>, Fault> {
+        let all = statements.len();
+        self.record_after(all, statements, event).await
+    }
+
+    /// The same, but the event hangs on what the last statement that writes among the first `place` changed; the
+    /// others follow.
+    pub async fn record_after(&self, place: usize, mut statements: Vec<Statement>, event: &Event) -> Result<Vec<Rows>, Fault> {
+        let place = place.min(statements.len());
+        if Shards::of_audit(self.ctx).is_some() {
             let rows = self.batch_all(&statements).await?;
-            if rows.iter().any(|rows| rows.changes() > 0) {
+            if rows.iter().take(place).any(|rows| rows.changes() > 0) {
                 note_or_log(self.ctx, event).await;
             }
             return Ok(rows);
         }
-        let own = statements.len();
-        statements.push(insert_if_changed(self.ctx, event));
+        statements.insert(place, insert_if_changed(self.ctx, event));
         let mut rows = self.batch_all(&statements).await?;
-        rows.truncate(own);
+        if place < rows.len() {
+            rows.remove(place);
+        }
         Ok(rows)
     }
 }
