@@ -26,7 +26,7 @@ pub mod roles;
 
 pub use actor::Actor;
 pub use call::Call;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Refusal};
 
 use crate::edge::ctx::Ctx;
 use crate::edge::handlers::api::bearer;
