@@ -8,6 +8,7 @@ use worker::{Context, Env, Request, Response, Result, ScheduleContext, Scheduled
 use super::crypto;
 use super::ctx::{self, Ctx};
 use super::failure::{Failure, Fault};
+use super::handlers::admin::bootstrap;
 use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
 use super::routes::{self, Route};
@@ -74,6 +75,7 @@ async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     forget_pushed(ctx).await?;
     let maintained = salts::maintain(ctx).await.and(maintained);
     if cron == PURGE_CRON {
+        bootstrap::maintain(ctx).await?;
         purge(ctx).await?;
     }
     maintained

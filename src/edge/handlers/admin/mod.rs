@@ -18,8 +18,11 @@
 //!    [`Actor::check_may_give`] too: who may change users must not become an administrator by it.
 
 mod actor;
+pub mod bootstrap;
 mod call;
+pub mod clients;
 pub mod create;
+pub mod initial_access_tokens;
 mod outcome;
 pub mod roles;
 
@@ -79,6 +82,9 @@ async fn handle(
 
 async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<WireResponse> {
     match group {
+        Group::Bootstrap => bootstrap::answer(call).await,
+        Group::Clients => clients::answer(call, name).await,
+        Group::InitialAccessTokens => initial_access_tokens::answer(call, name).await,
         Group::Roles => roles::answer(call, name).await,
         _ => Err(Problem::not_found().into()),
     }
