@@ -28,6 +28,8 @@ pub struct Ctx {
     pub now: Timestamp,
     /// Network that the request came from (`WireRequest::network`); empty for a cron run.
     pub network: String,
+    /// Where it came from, coarsely (`WireRequest::place`); empty for a cron run, or not known.
+    pub place: String,
     /// Names it in logs and error answers.
     pub request_id: String,
     /// What it costs.
@@ -40,7 +42,7 @@ impl Ctx {
     /// Sets it up; without a good configuration nothing is served.
     pub fn new(env: Env, meter: Rc<Meter>, request_id: String) -> Result<Self, Fault> {
         let config = config(&env)?;
-        Ok(Self { config, now: now(), network: String::new(), request_id, meter, env })
+        Ok(Self { config, now: now(), network: String::new(), place: String::new(), request_id, meter, env })
     }
 }
 

@@ -11,6 +11,7 @@ use super::failure::{Failure, Fault};
 use super::handlers::admin::bootstrap;
 use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
+use super::record;
 use super::routes::{self, Route};
 use super::salts;
 use super::store::{Db, Rows, Shards, grants, idempotency, pushed_requests, redemptions, sessions, signing_keys};
@@ -43,7 +44,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
     let mut line = Line { route: Route::of(&request.path).name(), method: known_method(&request.method), ..Line::default() };
     let response = match Ctx::new(env, Rc::clone(&meter), request_id.clone()) {
         Ok(ctx) => {
-            let ctx = Ctx { network: request.network(), ..ctx };
+            let ctx = Ctx { network: request.network(), place: request.place(), ..ctx };
             routes::answer(&ctx, &mut request, &mut line).await
         }
         Err(fault) => unconfigured(fault, &request_id, &mut line),
@@ -74,9 +75,11 @@ async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     let maintained = crypto::maintain(ctx).await;
     forget_pushed(ctx).await?;
     let maintained = salts::maintain(ctx).await.and(maintained);
+    let maintained = record::seal(ctx).await.and(maintained);
     if cron == PURGE_CRON {
         bootstrap::maintain(ctx).await?;
         purge(ctx).await?;
+        record::retain(ctx, PURGE_LIMIT, PURGE_BATCHES).await?;
     }
     maintained
 }

@@ -16,6 +16,7 @@ mod objects;
 mod outbound;
 mod pairwise;
 mod published;
+mod record;
 mod routes;
 mod salts;
 mod signers;

@@ -166,6 +166,7 @@ settings! {
     code_budget_session "CODE_BUDGET_SESSION" 5 1 1000 "Wrong user codes per session and window.";
     code_budget_account "CODE_BUDGET_ACCOUNT" 10 1 1000 "Wrong user codes per account and window.";
     code_budget_realm "CODE_BUDGET_REALM" 1000 1 1_000_000 "Wrong user codes in the whole realm and window.";
+    audit_retention_days "AUDIT_RETENTION_DAYS" 400 1 3650 "Whole days that the events of the audit log are kept.";
     admin_max_auth_age "ADMIN_MAX_AUTH_AGE" 43_200 1 31_536_000 "An administrator must have signed in within so long.";
     budget_window "BUDGET_WINDOW" 600 1 86_400 "The window of all budgets.";
 }

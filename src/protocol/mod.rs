@@ -6,6 +6,7 @@
 pub mod access_token;
 pub mod admin;
 pub mod audit;
+pub mod audit_seal;
 pub mod authorize;
 pub mod claims;
 pub mod client;

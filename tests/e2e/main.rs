@@ -2,6 +2,7 @@
 
 mod admin;
 mod apps;
+mod audit;
 mod authorize;
 mod browser;
 mod code;

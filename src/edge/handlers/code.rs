@@ -1,12 +1,15 @@
 //! The authorization code grant at the token endpoint: RFC 6749 4.1.3, OpenID Connect Core 3.1.3, RFC 7636 4.5.
 
+use serde_json::json;
+
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::{Issue, signers, unopened};
 use crate::edge::signers::Signers;
-use crate::edge::store::clients;
 use crate::edge::store::redemptions::{self, Redemption};
+use crate::edge::store::{audit, clients};
+use crate::protocol::audit::Kind;
 use crate::protocol::claims::Origin;
 use crate::protocol::client::{AUTHORIZATION_CODE, Client};
 use crate::protocol::code::AuthorizationCode;
@@ -90,7 +93,9 @@ pub async fn redeem(ctx: &Ctx, request: &ClientRequest, client: Client, redeemed
 }
 
 async fn replayed(ctx: &Ctx, code: &AuthorizationCode) -> Result<(), Failure> {
-    Ok(redemptions::revoke(ctx, &code.user, &code.id, code.origin(), "authorization code replayed").await?)
+    let event = audit::event(ctx, Kind::ReplayDetected, &code.client).about(code.user.as_str()).of_client(&code.client);
+    let event = event.with(&json!({ "what": "authorization code" }));
+    Ok(redemptions::revoke(ctx, &code.user, &code.id, code.origin(), "authorization code replayed", &event).await?)
 }
 
 /// What is decided before the row is written.

@@ -1,5 +1,7 @@
 //! `/device`: where a person connects a device. RFC 8628 3.3 and 5, RFC 10027.
 
+use serde_json::json;
+
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes, posted, scopes_on_page, sealed_form};
@@ -8,9 +10,10 @@ use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::objects::device_flow;
 use crate::edge::store::sessions::SignedIn;
-use crate::edge::store::{clients, grants};
+use crate::edge::store::{audit, clients, grants};
 use crate::pages::{self, ApprovalError, CodeError};
 use crate::protocol::admin::scopes::of_user;
+use crate::protocol::audit::Kind;
 use crate::protocol::client::Client;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::device::{Answer, Approval, Flow, Message};
@@ -88,7 +91,10 @@ pub async fn submit_code(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) 
         }
     };
     let Some((name, flow, age)) = open else {
-        guess.spend(ctx).await?;
+        if guess.spend(ctx).await? {
+            let burst = audit::by_user(ctx, Kind::FailureBurst, &signed_in.session.user).with(&json!({ "of": "user code" }));
+            audit::note_or_log(ctx, &burst).await;
+        }
         "no open flow has this code".clone_into(&mut line.detail);
         return Ok(not_found());
     };
@@ -142,9 +148,13 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
     let user = signed_in.session.user.clone();
     // 2
     if form.get("action") != Some("allow") {
+        let event = audit::by_user(ctx, Kind::Denial, &user).of_client(&asked.client);
         let message = Message::Deny { instance: asked.instance.clone(), user };
         return Ok(match device_flow::send(ctx, &asked.flow, &message).await? {
-            Answer::Settled { .. } => browser.page(ctx, 200, pages::denied(&browser.realm(ctx))),
+            Answer::Settled { .. } => {
+                audit::note_or_log(ctx, &event).await;
+                browser.page(ctx, 200, pages::denied(&browser.realm(ctx)))
+            }
             _ => not_found(),
         });
     }
@@ -165,8 +175,11 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
     }
     // 4
     let session = &signed_in.session;
+    let event = audit::by_user(ctx, Kind::Approval, &user).of_client(&client.id);
+    let event = event.with(&json!({ "scope": scope.to_string(), "device_place": asked.place }));
+    let minted = OwnedId::generate(&user, &mut Platform);
     let approval = Approval {
-        grant: OwnedId::generate(&user, &mut Platform),
+        grant: minted.clone(),
         user,
         scope,
         approved_at: ctx.now,
@@ -179,6 +192,10 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
     let Answer::Settled { grant: Some(grant) } = device_flow::send(ctx, &asked.flow, &message).await? else {
         return Ok(not_found());
     };
+    // The same page posted twice keeps the first yes, which was noted then.
+    if grant == minted {
+        audit::note_or_log(ctx, &event).await;
+    }
     let undo = UndoForm {
         holder: browser.holder(ctx, &signed_in),
         flow: asked.flow,
@@ -207,7 +224,8 @@ pub async fn undo(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Resu
     line.client = Some(undo.client.clone());
     let user = signed_in.session.user.clone();
     device_flow::send(ctx, &undo.flow, &Message::Deny { instance: undo.instance, user: user.clone() }).await?;
-    grants::revoke_or_bury(ctx, &user, &undo.grant, &undo.client).await?;
+    let event = audit::by_user(ctx, Kind::Revocation, &user).of_client(&undo.client).with(&json!({ "what": "approval" }));
+    grants::revoke_or_bury(ctx, &user, &undo.grant, &undo.client, &event).await?;
     Ok(browser.page(ctx, 200, pages::undone(&browser.realm(ctx))))
 }
 

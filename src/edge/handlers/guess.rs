@@ -40,12 +40,13 @@ impl Guess {
         Ok(None)
     }
 
-    /// It was wrong: writes it down.
-    pub async fn spend(&self, ctx: &Ctx) -> Result<(), Failure> {
+    /// It was wrong: writes it down. Whether that used up a budget.
+    pub async fn spend(&self, ctx: &Ctx) -> Result<bool, Failure> {
+        let mut is_used_up = false;
         for (owner, claims) in &self.parts {
-            throttle::spend(ctx, owner, claims).await?;
+            is_used_up |= throttle::spend(ctx, owner, claims).await?;
         }
-        Ok(())
+        Ok(is_used_up)
     }
 
     /// It was right, or could not be checked: gives it back.

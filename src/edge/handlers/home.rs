@@ -1,12 +1,15 @@
 //! `GET /` and `POST /device/end`: a person's devices.
 
+use serde_json::json;
+
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::browser::{Browser, posted, sealed_form};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::store::{apps, grants};
+use crate::edge::store::{apps, audit, grants};
 use crate::pages;
+use crate::protocol::audit::Kind;
 use crate::protocol::session::EndForm;
 use crate::protocol::steps::EndAppForm;
 use crate::protocol::time::Timestamp;
@@ -59,7 +62,11 @@ pub async fn end_app(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> R
     if let Some(signed_in) = browser.signed_in(ctx).await? {
         let sealed: Option<EndAppForm> = sealed_form(ctx, &form)?;
         match sealed.filter(|sealed| browser.holds(ctx, &sealed.holder, &signed_in)) {
-            Some(end) => apps::end(ctx, &signed_in.session.id, &signed_in.session.user, &end.client).await?,
+            Some(end) => {
+                let user = &signed_in.session.user;
+                let event = audit::by_user(ctx, Kind::Revocation, user).of_client(&end.client).with(&json!({ "what": "app" }));
+                apps::end(ctx, &signed_in.session.id, user, &end.client, &event).await?;
+            }
             None => "form expired, or of another session".clone_into(&mut line.detail),
         }
     }
@@ -73,7 +80,11 @@ pub async fn end_device(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -
     if let Some(signed_in) = browser.signed_in(ctx).await? {
         let sealed: Option<EndForm> = sealed_form(ctx, &form)?;
         match sealed.filter(|sealed| browser.holds(ctx, &sealed.holder, &signed_in)) {
-            Some(end) => grants::revoke(ctx, &signed_in.session.user, &end.grant, "ended by its owner").await?,
+            Some(end) => {
+                let user = &signed_in.session.user;
+                let event = audit::by_user(ctx, Kind::Revocation, user).with(&json!({ "what": "device" }));
+                grants::revoke(ctx, user, &end.grant, "ended by its owner", &event).await?;
+            }
             None => "form expired, or of another session".clone_into(&mut line.detail),
         }
     }

@@ -1,5 +1,7 @@
 //! `/login`.
 
+use serde_json::json;
+
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::api::limit;
@@ -9,8 +11,9 @@ use crate::edge::handlers::guess::Guess;
 use crate::edge::handlers::{answer, session_end};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::store::{Db, Shards, sessions, users};
+use crate::edge::store::{Db, Shards, audit, sessions, users};
 use crate::pages::{self, LoginError, Purpose};
+use crate::protocol::audit::Kind;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::form::Form;
 use crate::protocol::ids::{OwnedId, UserId, random};
@@ -104,16 +107,20 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         return Ok(page.header("retry-after", wait_seconds(wait).to_string()));
     }
     // 3
-    let user = match authenticated_user(ctx, &login, &form).await {
-        Ok(user) => user,
+    let checked = match checked_password(ctx, &login, &form).await {
+        Ok(checked) => checked,
         Err(failure) => {
             // Our failure is not the person's guess.
             guess.release(ctx).await;
             return Err(failure);
         }
     };
-    let Some(user) = user else {
-        guess.spend(ctx).await?;
+    let Checked { user: Some(user), is_right: true } = checked else {
+        if guess.spend(ctx).await? {
+            let subject = checked.user.as_ref().map_or("", UserId::as_str);
+            let burst = audit::event(ctx, Kind::FailureBurst, "").about(subject).with(&json!({ "of": "password" }));
+            audit::note_or_log(ctx, &burst).await;
+        }
         "wrong name or password".clone_into(&mut line.detail);
         return form_page(ctx, browser, 400, sealed.next, Some(typed), Some(LoginError::Wrong)).await;
     };
@@ -122,8 +129,16 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     begin_session(ctx, &browser, user, &login, &sealed.next).await
 }
 
-/// The user, if name and password are right and the account is enabled.
-async fn authenticated_user(ctx: &Ctx, login: &str, form: &Form) -> Result<Option<UserId>, Failure> {
+/// A name and password that were looked at.
+struct Checked {
+    /// Whose name it is.
+    user: Option<UserId>,
+    /// The password is right and the account is enabled.
+    is_right: bool,
+}
+
+/// Whether name and password are right and the account is enabled.
+async fn checked_password(ctx: &Ctx, login: &str, form: &Form) -> Result<Checked, Failure> {
     let user = users::by_login(ctx, login).await?;
     let stored = match &user {
         Some(user) => PasswordHash::parse(&user.password),
@@ -131,7 +146,8 @@ async fn authenticated_user(ctx: &Ctx, login: &str, form: &Form) -> Result<Optio
     };
     let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
     let is_right = stored.is_some_and(|stored| stored.verify(&password));
-    Ok(user.filter(|user| is_right && user.enabled).map(|user| user.id))
+    let is_right = is_right && user.as_ref().is_some_and(|user| user.enabled);
+    Ok(Checked { user: user.map(|user| user.id), is_right })
 }
 
 /// Nobody signs in: a client that waits for it is told so.
@@ -170,9 +186,10 @@ async fn begin_session(ctx: &Ctx, browser: &Browser, user: UserId, login: &str, 
     };
     session_end::end(ctx, &others).await?;
     let db = Db::new(ctx, Shards::of(&session.id));
+    let event = audit::by_user(ctx, Kind::SignIn, &session.user);
     match own.first() {
-        Some(own) => drop(db.batch([sessions::delete(own, &session.sid), sessions::insert(&session)]).await?),
-        None => drop(db.run(sessions::insert(&session)).await?),
+        Some(own) => drop(db.record([sessions::delete(own, &session.sid), sessions::insert(ctx, &session)], &event).await?),
+        None => drop(db.record([sessions::insert(ctx, &session)], &event).await?),
     }
     let renamed = browser.renamed();
     let account = KnownAccount {

@@ -1,10 +1,13 @@
 //! The refresh grant at the token endpoint: RFC 6749 6, RFC 9700 4.14.
 
+use serde_json::json;
+
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::{self, Issue, unopened};
-use crate::edge::store::{clients, grants};
+use crate::edge::store::{audit, clients, grants};
+use crate::protocol::audit::Kind;
 use crate::protocol::client::{Client, REFRESH_TOKEN, TOKEN_EXCHANGE};
 use crate::protocol::error::OAuthError;
 use crate::protocol::refresh::{Policy, RefreshToken, Verdict, verdict};
@@ -84,7 +87,10 @@ pub async fn refresh(
             // Also our own rotation, when its answer was lost and the batch ran again: it is 0 s old.
             Verdict::Repeat => {}
             Verdict::Theft => {
-                grants::revoke(ctx, &token.user, &token.grant, "refresh token replayed").await?;
+                let user = token.user.as_str();
+                let event = audit::event(ctx, Kind::ReplayDetected, &client.id).about(user).of_client(&client.id);
+                let event = event.with(&json!({ "what": "refresh token" }));
+                grants::revoke(ctx, &token.user, &token.grant, "refresh token replayed", &event).await?;
                 return Err(OAuthError::invalid_grant("refresh token replayed: the grant is revoked").into());
             }
             Verdict::Refuse(why) => return Err(OAuthError::invalid_grant(why.word()).into()),

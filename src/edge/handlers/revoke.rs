@@ -7,7 +7,8 @@ use crate::edge::handlers::api::ClientRequest;
 use crate::edge::handlers::issue::unopened;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
-use crate::edge::store::redemptions;
+use crate::edge::store::{audit, redemptions};
+use crate::protocol::audit::Kind;
 use crate::protocol::claims::{Origin, TokenId};
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::ids::{OwnedId, UserId};
@@ -45,7 +46,8 @@ pub async fn revoke(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     }
     // 4
     if grant.family.revoked_at.is_none() {
-        redemptions::revoke(ctx, &user, &id, origin, "revoked by the client").await?;
+        let event = audit::event(ctx, Kind::Revocation, &client.id).about(user.as_str()).of_client(&client.id);
+        redemptions::revoke(ctx, &user, &id, origin, "revoked by the client", &event).await?;
     }
     Ok(WireResponse::empty(200))
 }

@@ -52,16 +52,19 @@ struct Message {
     claims: Vec<Claim>,
 }
 
-/// What is answered: nothing, or the milliseconds to wait.
+/// What is answered.
 #[derive(Debug, Deserialize, Serialize)]
 struct Answer {
     wait: Option<i64>,
+    /// A miss was written down, and there is nothing left in one of the budgets.
+    #[serde(default)]
+    used_up: bool,
 }
 
 /// Takes one from each of these budgets, or from none: then the answer is the milliseconds to wait.
 /// `owner` picks the object.
 pub async fn reserve(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::Result<Option<i64>, Fault> {
-    send(ctx, owner, Verb::Reserve, claims).await
+    Ok(send(ctx, owner, Verb::Reserve, claims).await?.wait)
 }
 
 /// The guess was right: gives one back to each of these budgets.
@@ -69,18 +72,17 @@ pub async fn release(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::R
     send(ctx, owner, Verb::Release, claims).await.map(drop)
 }
 
-/// The guess was wrong: writes down what was reserved.
-pub async fn spend(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::Result<(), Fault> {
-    send(ctx, owner, Verb::Spend, claims).await.map(drop)
+/// The guess was wrong: writes down what was reserved. Whether one of the budgets is used up by it.
+pub async fn spend(ctx: &Ctx, owner: &str, claims: &[Claim]) -> std::result::Result<bool, Fault> {
+    Ok(send(ctx, owner, Verb::Spend, claims).await?.used_up)
 }
 
-async fn send(ctx: &Ctx, owner: &str, verb: Verb, claims: &[Claim]) -> std::result::Result<Option<i64>, Fault> {
+async fn send(ctx: &Ctx, owner: &str, verb: Verb, claims: &[Claim]) -> std::result::Result<Answer, Fault> {
     let sealer = ctx.config.sealer();
     let [object, ..] = sealer.mac(ctx.config.ring.active(), "throttle object", &[owner.as_bytes()]);
     let message = Message { verb, claims: claims.to_vec() };
     // Never sent twice: a reservation would be taken twice, and a release erase somebody's miss.
-    let answer: Answer = super::call_once(ctx, "THROTTLE", &format!("{OBJECTS} {object}"), &message).await?;
-    Ok(answer.wait)
+    super::call_once(ctx, "THROTTLE", &format!("{OBJECTS} {object}"), &message).await
 }
 
 /// The key of a budget: what it is for, hashed, so that storage holds no names.
@@ -116,12 +118,13 @@ impl DurableObject for Throttle {
                 Verb::Spend => Ok(usage.reserve(claim.budget, now).unwrap_or(usage)),
             })
             .collect();
-        let mut rows = 0;
+        let (mut rows, mut used_up) = (0, false);
         let wait = match after {
             Err(millis) => Some(millis),
             Ok(after) => {
                 for (claim, usage) in message.claims.iter().zip(after) {
                     self.remember(claim, usage, now);
+                    used_up |= matches!(message.verb, Verb::Spend) && usage.reserve(claim.budget, now).is_err();
                     let is_told =
                         matches!((message.verb, claim.kept), (Verb::Spend, Kept::Exactly) | (Verb::Reserve, Kept::Roughly));
                     if is_told && claim.is_due(usage, self.stored(claim).await?, now) {
@@ -131,7 +134,7 @@ impl DurableObject for Throttle {
                 None
             }
         };
-        Response::from_json(&Envelope { answer: Answer { wait }, rows })
+        Response::from_json(&Envelope { answer: Answer { wait, used_up }, rows })
     }
 
     async fn alarm(&self) -> Result<Response> {

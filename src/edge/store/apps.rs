@@ -6,6 +6,7 @@ use super::gate::parent_alive;
 use super::{Db, Shards, Statement, consents};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::audit::Event;
 use crate::protocol::ids::{OwnedId, UserId};
 use crate::protocol::time::Timestamp;
 
@@ -45,13 +46,14 @@ pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<
 
 /// Disconnects an app: the consent is taken back, which voids all that was approved for it up to now, and
 /// what is signed in ends.
-pub async fn end(ctx: &Ctx, session: &OwnedId, user: &UserId, client: &str) -> Result<(), Fault> {
+pub async fn end(ctx: &Ctx, session: &OwnedId, user: &UserId, client: &str, event: &Event) -> Result<(), Fault> {
     let key = || [user.as_str().into(), client.into(), ctx.now.into()];
     let grants = "UPDATE grants SET revoked_at = ?3, revoked_why = 'app disconnected' \
                   WHERE user_id = ?1 AND client_id = ?2 AND grant_type <> 'urn:ietf:params:oauth:grant-type:device_code' AND revoked_at IS NULL";
     let redemptions = "UPDATE redemptions SET revoked_at = ?3, revoked_why = 'app disconnected' \
                        WHERE user_id = ?1 AND client_id = ?2 AND revoked_at IS NULL AND expires_at > ?3";
+    // The consent last: whether there was something to end is in it.
     let statements =
-        [consents::withdraw(user, client, ctx.now), Statement::new(grants, key()), Statement::new(redemptions, key())];
-    Db::new(ctx, Shards::of(session)).batch(statements).await.map(drop)
+        [Statement::new(grants, key()), Statement::new(redemptions, key()), consents::withdraw(user, client, ctx.now)];
+    Db::new(ctx, Shards::of(session)).record(statements, event).await.map(drop)
 }

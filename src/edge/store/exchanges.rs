@@ -36,8 +36,8 @@ pub async fn insert(ctx: &Ctx, new: &Exchanged<'_>) -> Result<Option<Timestamp>,
     }
     const INSERT: &str = concat!(
         "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
-         created_at, expires_at, rotated_at, basis, grant_type, sid, parent) \
-         SELECT p.user_id, ?2, ?4, ?5, ?6, ?6, ?7, p.approved_at, p.auth_time, p.acr, p.amr, ?8, MIN(p.expires_at, ?9), ?8, ?10, ?11, ?12, p.id \
+         created_at, expires_at, rotated_at, basis, grant_type, sid, parent, place) \
+         SELECT p.user_id, ?2, ?4, ?5, ?6, ?6, ?7, p.approved_at, p.auth_time, p.acr, p.amr, ?8, MIN(p.expires_at, ?9), ?8, ?10, ?11, ?12, p.id, p.place \
          FROM grants p WHERE p.user_id = ?1 AND p.id = ?3 AND p.revoked_at IS NULL AND p.expires_at > ?8 AND p.parent = '' AND ",
         gate!("p.approved_at", "p.auth_time", "?1", "?4", "?13"),
         " ON CONFLICT DO NOTHING"

@@ -8,6 +8,7 @@ use super::gate::{gate, parent_alive};
 use super::{Db, Rows, Shards, Statement, from_json, to_json, users};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::audit::Event;
 use crate::protocol::claims::Origin;
 use crate::protocol::client::Client;
 use crate::protocol::device::Approval;
@@ -193,8 +194,8 @@ pub struct NewGrant<'a> {
 pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
     const INSERT: &str = concat!(
         "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
-         created_at, expires_at, rotated_at, basis) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?15 \
+         created_at, expires_at, rotated_at, basis, place) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?15, ?16 \
          WHERE ",
         gate!("?8", "?9", "?1", "?3", "?14"),
         " ON CONFLICT DO NOTHING RETURNING id"
@@ -218,6 +219,7 @@ pub async fn redeem(ctx: &Ctx, new: &NewGrant<'_>) -> Result<Outcome, Fault> {
             new.expires_at.into(),
             new.client.version.into(),
             basis(ctx, new.client).into(),
+            ctx.place.as_str().into(),
         ],
     );
     let statements = [insert, select(ctx, &approval.user, &approval.grant), super::clients::select(&new.client.id)];
@@ -305,22 +307,22 @@ pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<
     Db::new(ctx, Shards::of(session)).run(Statement::new(sql, [user.as_str().into(), ctx.now.into()])).await?.all()
 }
 
-/// Revokes a grant for good.
-pub async fn revoke(ctx: &Ctx, user: &UserId, id: &OwnedId, why: &'static str) -> Result<(), Fault> {
+/// Revokes a grant for good, and notes that with it.
+pub async fn revoke(ctx: &Ctx, user: &UserId, id: &OwnedId, why: &'static str, event: &Event) -> Result<(), Fault> {
     let sql = "UPDATE grants SET revoked_at = ?3, revoked_why = ?4 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL";
     let parameters = [user.as_str().into(), id.into(), ctx.now.into(), why.into()];
-    Db::new(ctx, Shards::of(id)).run(Statement::new(sql, parameters)).await.map(drop)
+    Db::new(ctx, Shards::of(id)).record([Statement::new(sql, parameters)], event).await.map(drop)
 }
 
 /// Revokes a grant whether its row is there already or is about to be inserted by a poll that is
 /// under way: the tombstone makes that insert a conflict.
-pub async fn revoke_or_bury(ctx: &Ctx, user: &UserId, id: &OwnedId, client: &str) -> Result<(), Fault> {
+pub async fn revoke_or_bury(ctx: &Ctx, user: &UserId, id: &OwnedId, client: &str, event: &Event) -> Result<(), Fault> {
     let sql = "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
                created_at, expires_at, rotated_at, basis, revoked_at, revoked_why) \
                VALUES (?1, ?2, ?3, '', '', '', '[]', ?4, ?4, '', '[]', ?4, ?5, ?4, '', ?4, 'undone') \
                ON CONFLICT (user_id, id) DO UPDATE SET revoked_at = ?4, revoked_why = 'undone' WHERE revoked_at IS NULL";
     let parameters = [user.as_str().into(), id.into(), client.into(), ctx.now.into(), ctx.now.plus(Seconds(86_400)).into()];
-    Db::new(ctx, Shards::of(id)).run(Statement::new(sql, parameters)).await.map(drop)
+    Db::new(ctx, Shards::of(id)).record([Statement::new(sql, parameters)], event).await.map(drop)
 }
 
 /// Collects grants that ended before an instant. `limit` rows at most.

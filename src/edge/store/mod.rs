@@ -110,6 +110,11 @@ impl Shards {
 
     /// The binding of the database that holds what has no owner: clients, logins, signing keys.
     pub const COMMON: &'static str = "DB";
+
+    /// The binding of a database of its own for the audit log, if the deployment has one.
+    pub fn of_audit(ctx: &Ctx) -> Option<&'static str> {
+        ctx.env.d1("AUDIT").is_ok().then_some("AUDIT")
+    }
 }
 
 /// A database in the context of one request.

@@ -6,6 +6,7 @@ use super::grants::{self, Grant, Outcome, Row};
 use super::{Db, Shards, Statement, to_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::audit::Event;
 use crate::protocol::claims::Origin;
 use crate::protocol::client::{AUTHORIZATION_CODE, Client};
 use crate::protocol::code::AuthorizationCode;
@@ -43,8 +44,8 @@ pub struct Redemption<'a> {
 pub async fn redeem(ctx: &Ctx, new: &Redemption<'_>) -> Result<Outcome, Fault> {
     const GRANT: &str = concat!(
         "INSERT INTO grants (user_id, id, client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, \
-         created_at, expires_at, rotated_at, basis, grant_type, sid, requested_claims, attempt) \
-         SELECT ?1, ?2, ?3, ?13, ?4, ?14, ?15, ?5, s.auth_time, s.acr, s.amr, ?6, ?7, ?6, ?16, ?17, s.sid, ?8, ?9 \
+         created_at, expires_at, rotated_at, basis, grant_type, sid, requested_claims, attempt, place) \
+         SELECT ?1, ?2, ?3, ?13, ?4, ?14, ?15, ?5, s.auth_time, s.acr, s.amr, ?6, ?7, ?6, ?16, ?17, s.sid, ?8, ?9, s.place \
          FROM sessions s WHERE s.user_id = ?1 AND s.sid = ?10 AND s.auth_time > ?11 AND s.seen_at > ?12 AND ",
         gate!("?5", "s.auth_time", "?1", "?3", "?18"),
         " ON CONFLICT DO NOTHING RETURNING id"
@@ -99,13 +100,20 @@ pub async fn by_id(ctx: &Ctx, user: &UserId, id: &OwnedId, origin: Origin) -> Re
 }
 
 /// Revokes what a code or an access token stands for, if its row is there; its tokens stop working.
-pub async fn revoke(ctx: &Ctx, user: &UserId, id: &OwnedId, origin: Origin, why: &'static str) -> Result<(), Fault> {
+pub async fn revoke(
+    ctx: &Ctx,
+    user: &UserId,
+    id: &OwnedId,
+    origin: Origin,
+    why: &'static str,
+    event: &Event,
+) -> Result<(), Fault> {
     if origin == Origin::Grant {
-        return grants::revoke(ctx, user, id, why).await;
+        return grants::revoke(ctx, user, id, why, event).await;
     }
     let sql = "UPDATE redemptions SET revoked_at = ?3, revoked_why = ?4 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL";
     let parameters = [user.as_str().into(), id.into(), ctx.now.into(), why.into()];
-    Db::new(ctx, Shards::of(id)).run(Statement::new(sql, parameters)).await.map(drop)
+    Db::new(ctx, Shards::of(id)).record([Statement::new(sql, parameters)], event).await.map(drop)
 }
 
 /// Collects redemptions that ended before an instant. `limit` rows at most.

@@ -105,8 +105,8 @@ fn touch(ctx: &Ctx, key: &SessionKey) -> Statement {
 }
 
 /// Writes a new session.
-pub fn insert(session: &Session) -> Statement {
-    let sql = "INSERT INTO sessions (user_id, id, sid, auth_time, seen_at, acr, amr) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+pub fn insert(ctx: &Ctx, session: &Session) -> Statement {
+    let sql = "INSERT INTO sessions (user_id, id, sid, auth_time, seen_at, acr, amr, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
                ON CONFLICT DO NOTHING";
     let parameters = [
         session.user.as_str().into(),
@@ -116,6 +116,7 @@ pub fn insert(session: &Session) -> Statement {
         session.seen_at.into(),
         session.acr.as_str().into(),
         to_json(&session.amr).into(),
+        ctx.place.as_str().into(),
     ];
     Statement::new(sql, parameters)
 }

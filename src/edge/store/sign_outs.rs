@@ -2,11 +2,13 @@
 //! `users` and `clients`.
 
 use serde::Deserialize;
+use serde_json::json;
 
 use super::clients::ClientRow;
-use super::{Db, Rows, Shards, Statement, sessions, to_json, users};
+use super::{Db, Rows, Shards, Statement, audit, sessions, to_json, users};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::audit::Kind;
 use crate::protocol::client::Client;
 use crate::protocol::ids::{OwnedId, UserId};
 
@@ -56,12 +58,15 @@ pub async fn listeners(ctx: &Ctx, ended: &Ended) -> Result<Vec<Listener>, Fault>
 /// Ends them, and says once more who wants to hear of it: nobody comes after this.
 pub async fn end(ctx: &Ctx, ended: &Ended) -> Result<Vec<Listener>, Fault> {
     let db = database(ctx, ended);
+    let what = if ended.everywhere { "everything" } else { "session" };
+    let event =
+        audit::event(ctx, Kind::Revocation, ended.user.as_str()).about(ended.user.as_str()).with(&json!({ "what": what }));
     if ended.everywhere {
         let void = users::sign_out_everywhere(&ended.user, ctx.now);
-        let [listeners, ..] = db.batch([select(ended), void, sessions::delete_all(&ended.user)]).await?;
+        let [listeners, ..] = db.record([select(ended), void, sessions::delete_all(&ended.user)], &event).await?;
         parse(&listeners)
     } else {
-        let [listeners, _] = db.batch([select(ended), sessions::delete_these(&ended.user, &ended.sessions)]).await?;
+        let [listeners, _] = db.record([select(ended), sessions::delete_these(&ended.user, &ended.sessions)], &event).await?;
         parse(&listeners)
     }
 }

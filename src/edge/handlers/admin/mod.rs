@@ -18,6 +18,7 @@
 //!    [`Actor::check_may_give`] too: who may change users must not become an administrator by it.
 
 mod actor;
+pub mod audit;
 pub mod bootstrap;
 mod call;
 pub mod clients;
@@ -82,6 +83,7 @@ async fn handle(
 
 async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<WireResponse> {
     match group {
+        Group::Audit => audit::answer(call, name).await,
         Group::Bootstrap => bootstrap::answer(call).await,
         Group::Clients => clients::answer(call, name).await,
         Group::InitialAccessTokens => initial_access_tokens::answer(call, name).await,
