@@ -149,7 +149,7 @@ mod tests {
     fn everything_that_is_wrong_is_told_at_its_place() {
         let bad =
             object(json!({ "redirect_uris": "x", "client_name": 7, "scope": "openid", "token_endpoint_auth_method": "none" }));
-        assert_eq!(pointers(&metadata("c", bad, Origin::Operator).unwrap_err()), ["/redirect_uris", "/client_name"]);
+        assert_eq!(pointers(&metadata("c", bad, Origin::Operator).unwrap_err()), ["/client_name", "/redirect_uris"]);
         let bad = object(
             json!({ "client_name": " ", "logo_uri": "http://x/", "grant_types": ["password"], "scope": "latchkey:admin" }),
         );
