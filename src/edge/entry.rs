@@ -8,6 +8,7 @@ use worker::{Context, Env, Request, Response, Result, ScheduleContext, Scheduled
 use super::crypto;
 use super::ctx::{self, Ctx};
 use super::failure::{Failure, Fault};
+use super::handlers::admin::bootstrap;
 use super::http::{WireRequest, WireResponse};
 use super::log::{self, Line, Meter};
 use super::record;
@@ -76,6 +77,7 @@ async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     let maintained = salts::maintain(ctx).await.and(maintained);
     let maintained = record::seal(ctx).await.and(maintained);
     if cron == PURGE_CRON {
+        bootstrap::maintain(ctx).await?;
         purge(ctx).await?;
         record::retain(ctx, PURGE_LIMIT, PURGE_BATCHES).await?;
     }

@@ -1,5 +1,6 @@
-//! KV: the JWKS at the edge, and the head of the audit log. Stale by nature: no request is decided by it. Only the
-//! cron looks at what readers see of the JWKS, to postpone a key that they cannot see yet.
+//! KV: the JWKS at the edge, the head of the audit log, and the mark of the bootstrap. Stale by nature: no request is
+//! decided by it but that one, which D1 decides too. Only the cron looks at what readers see of the JWKS, to postpone a key
+//! that they cannot see yet.
 
 use super::ctx::Ctx;
 use super::failure::Fault;
@@ -11,6 +12,9 @@ const JWKS: &str = "jwks";
 /// The newest seal of the audit log: kept beside the database, so that a cut there shows.
 const AUDIT_HEAD: &str = "audit head";
 
+/// Says that the first administrator was made: in KV, which a restored backup of D1 does not undo.
+const BOOTSTRAPPED: &str = "bootstrap";
+
 /// The JWKS as readers near this place see it.
 pub async fn jwks(ctx: &Ctx) -> Result<Option<String>, Fault> {
     get(ctx, JWKS).await
@@ -19,6 +23,11 @@ pub async fn jwks(ctx: &Ctx) -> Result<Option<String>, Fault> {
 /// The newest seal of the audit log, a minute or so behind: its minute and MAC.
 pub async fn audit_head(ctx: &Ctx) -> Result<Option<String>, Fault> {
     get(ctx, AUDIT_HEAD).await
+}
+
+/// Whether the first administrator was ever made.
+pub async fn is_bootstrapped(ctx: &Ctx) -> Result<bool, Fault> {
+    Ok(get(ctx, BOOTSTRAPPED).await?.is_some())
 }
 
 async fn get(ctx: &Ctx, key: &str) -> Result<Option<String>, Fault> {
@@ -35,6 +44,11 @@ pub async fn put_jwks(ctx: &Ctx, jwks: &str) -> Result<(), Fault> {
 /// Keeps the newest seal of the audit log.
 pub async fn put_audit_head(ctx: &Ctx, head: &str) -> Result<(), Fault> {
     put(ctx, AUDIT_HEAD, head).await
+}
+
+/// Marks that the first administrator was made.
+pub async fn put_bootstrapped(ctx: &Ctx) -> Result<(), Fault> {
+    put(ctx, BOOTSTRAPPED, "1").await
 }
 
 async fn put(ctx: &Ctx, key: &str, value: &str) -> Result<(), Fault> {

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::admin::scopes::{is_administrative, of_user};
 use super::claims::scope_of_claim;
 use super::client::{AUTHORIZATION_CODE, Client, REFRESH_TOKEN};
 use super::client_metadata::ApplicationType;
@@ -269,6 +270,17 @@ impl AuthorizationRequest {
         Ok(Self { scope, claims, ..self })
     }
 
+    /// The same of a user with these roles: without what they may not have.
+    #[must_use]
+    pub fn for_user(self, roles: &[String]) -> Self {
+        Self { scope: of_user(&self.scope, roles), ..self }
+    }
+
+    /// Whether it asks for something that is asked about every time: administration.
+    fn must_be_asked(&self) -> bool {
+        self.scope.iter().any(is_administrative)
+    }
+
     /// Whether a sign-in of this instant is too old for it.
     pub fn wants_sign_in_after(&self, auth_time: Timestamp) -> bool {
         (self.prompt.login && auth_time <= self.made_at)
@@ -347,14 +359,18 @@ pub fn decide(request: &AuthorizationRequest, client: &Client, account: Option<A
     if request.wants_sign_in_after(account.session.auth_time) {
         return if none { silent(Code::LoginRequired, "the user has to sign in again") } else { Next::Login };
     }
+    if request.scope.is_empty() {
+        return silent(Code::AccessDenied, "the user may have nothing of what is asked for");
+    }
     let redirect_uri = &request.to.redirect_uri;
+    let must_be_asked = request.prompt.consent || request.must_be_asked();
     let whole = || Next::Grant { scope: request.scope.clone(), claims: request.claims.clone() };
-    if is_given_by_operator(client, redirect_uri) && !request.prompt.consent {
+    if is_given_by_operator(client, redirect_uri) && !must_be_asked {
         return whole();
     }
     let remembered = account.choice.filter(|choice| choice.covers(&request.scope, &request.claims));
     if let Some(choice) = remembered
-        && !request.prompt.consent
+        && !must_be_asked
         && !must_always_ask(client, redirect_uri)
     {
         let (scope, claims) = choice.granted(&request.scope, &request.claims);

@@ -14,7 +14,7 @@ use super::keyring::KeyRing;
 use super::resource::ResourceRegistry;
 use super::scope::Scope;
 use super::seal::Sealer;
-use super::secret::{base64url, sha256};
+use super::secret::{SecretHash, base64url, sha256};
 use super::throttle::Budget;
 use super::time::Seconds;
 use super::uri;
@@ -42,6 +42,8 @@ pub struct Config {
     pub require_pushed_requests: bool,
     /// `OUTBOUND_ALLOW`: `host:port`s that may be reached although they are local or plain http.
     pub outbound_allow: Vec<String>,
+    /// `LATCHKEY_BOOTSTRAP`: what lets the first administrator be made, hashed; absent: nobody is.
+    pub bootstrap: Option<SecretHash>,
     /// All the numbers.
     pub settings: Settings,
 }
@@ -184,6 +186,7 @@ pub const TEXT_SETTINGS: &[&str] = &[
     "OUTBOUND_ALLOW",
     "LATCHKEY_KEYS",
     "LATCHKEY_KEY_ACTIVE",
+    "LATCHKEY_BOOTSTRAP",
 ];
 
 impl Config {
@@ -220,6 +223,10 @@ impl Config {
         if settings.device_approval_margin >= settings.device_code_lifetime {
             faults.push("DEVICE_APPROVAL_MARGIN: must be less than DEVICE_CODE_LIFETIME".to_owned());
         }
+        let bootstrap = vars.get("LATCHKEY_BOOTSTRAP").filter(|secret| !secret.is_empty());
+        if bootstrap.is_some_and(|secret| secret.len() < 32) {
+            faults.push("LATCHKEY_BOOTSTRAP: must have at least 32 characters".to_owned());
+        }
         let ring = if vars.contains_key("LATCHKEY_KEYS") && vars.contains_key("LATCHKEY_KEY_ACTIVE") {
             KeyRing::parse(text("LATCHKEY_KEYS"), text("LATCHKEY_KEY_ACTIVE")).map_err(|more| faults.extend(more)).ok()
         } else {
@@ -238,6 +245,7 @@ impl Config {
                 client_id_documents,
                 require_pushed_requests,
                 outbound_allow,
+                bootstrap: bootstrap.map(|secret| SecretHash::of(secret.as_bytes())),
                 settings,
             }),
             _ => Err(faults),

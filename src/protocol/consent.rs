@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::admin::scopes::is_administrative;
 use super::claims::scope_of_claim;
 use super::client::{Client, Origin};
 use super::client_metadata::ApplicationType;
@@ -42,6 +43,13 @@ impl Choice {
         };
         let claims = claims.filter(is_allowed);
         (granted, claims)
+    }
+
+    /// What of it is remembered: administration is asked about every time.
+    #[must_use]
+    pub fn to_remember(self) -> Self {
+        let kept = |scope: &Scope| scope.filter(|token| !is_administrative(token));
+        Self { allowed: kept(&self.allowed), declined: kept(&self.declined), ..self }
     }
 
     /// After an answer about `asked`: of that what is in `chosen` is allowed and the rest declined; what was

@@ -1,6 +1,8 @@
 //! The admin API on the real Worker.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken step fails the test by panicking")]
 
+mod bootstrap;
+mod clients;
 mod frame;
 mod roles;
 

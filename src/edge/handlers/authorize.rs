@@ -221,6 +221,11 @@ pub async fn stage(
         }
         None => None,
     };
+    // What somebody may not have is not asked of them.
+    let request = match &account {
+        Some((signed_in, ..)) => request.for_user(&signed_in.roles),
+        None => request,
+    };
     let is_chosen = asked.chosen.is_some();
     let next = match &account {
         Some((signed_in, choice, subject)) => {

@@ -75,6 +75,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         return answer::refuse(ctx, &browser, &client, &asked, &request.to, &error).await;
     }
     // 3
+    let request = request.for_user(&signed_in.roles);
     let session = &signed_in.session;
     if request.wants_sign_in_after(session.auth_time) {
         return Ok(browser.to_step(ctx, "/authorize", asked));
@@ -94,6 +95,7 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     }
     // 4
     let client = clients::settle(ctx, client).await?;
+    let choice = choice.to_remember();
     if choice != before {
         Db::new(ctx, Shards::of(&session.id)).run(consents::give(&session.user, &client.id, &choice, ctx.now)).await?;
     }

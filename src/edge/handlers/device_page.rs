@@ -12,6 +12,7 @@ use crate::edge::objects::device_flow;
 use crate::edge::store::sessions::SignedIn;
 use crate::edge::store::{audit, clients, grants};
 use crate::pages::{self, ApprovalError, CodeError};
+use crate::protocol::admin::scopes::of_user;
 use crate::protocol::audit::Kind;
 use crate::protocol::client::Client;
 use crate::protocol::cookie::Cookie;
@@ -116,7 +117,7 @@ pub async fn submit_code(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) 
         instance: flow.instance,
         user_code,
         client: flow.client,
-        scope: flow.scope,
+        scope: of_user(&flow.scope, &signed_in.roles),
         place: flow.place,
         requested_at: Timestamp::from_millis(ctx.now.millis() - age),
     };
@@ -168,7 +169,7 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
     if form.get("confirm_device") != Some("1") {
         return Ok(again(ApprovalError::Unconfirmed));
     }
-    let scope = asked.scope.filter(|scope| is_required(&client, scope) || is_ticked(&form, scope));
+    let scope = of_user(&asked.scope, &signed_in.roles).filter(|scope| is_required(&client, scope) || is_ticked(&form, scope));
     if scope.is_empty() {
         return Ok(again(ApprovalError::NothingChosen));
     }

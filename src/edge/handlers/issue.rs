@@ -10,6 +10,7 @@ use crate::edge::pairwise;
 use crate::edge::signers::Signers;
 use crate::edge::store::grants::{self, Grant};
 use crate::protocol::access_token::AccessToken;
+use crate::protocol::admin::scopes::of_user;
 use crate::protocol::claims::{AccessClaims, IdClaims, TokenId, at_hash};
 use crate::protocol::client::{AuthMethod, Client, Origin, TOKEN_EXCHANGE};
 use crate::protocol::error::OAuthError;
@@ -44,6 +45,8 @@ impl Issue {
     /// text every time.
     pub async fn sign(self, ctx: &Ctx) -> Result<TokenResponse, Fault> {
         let (config, grant, client) = (&ctx.config, &self.grant, &self.client);
+        // Scopes of administration come and go with the user's roles, whatever was approved.
+        let scope = of_user(&self.scope, &grant.roles);
         let sealer = config.sealer();
         let sub = pairwise::subject(ctx, client, &grant.user).await?;
         let sid = pairwise::sid(ctx, client, &grant.sid).await?;
@@ -55,7 +58,7 @@ impl Issue {
             sub: sub.clone(),
             aud: self.target.audience.into(),
             client_id: client.id.clone(),
-            scope: self.scope.clone(),
+            scope: scope.clone(),
             jti: sealer.seal(&id, &mut Platform),
             auth_time: Some(grant.auth_time.seconds()),
             acr: Some(grant.acr.clone()),
@@ -71,7 +74,7 @@ impl Issue {
         let access_token = access_token::made(ctx, self.signers.access(kind.alg)?, kind, access).await?;
         // What an exchange may not yield at once it does not yield later.
         let may_have_id = grant.kind != TOKEN_EXCHANGE || client.metadata.token_exchange.id_token;
-        let id_token = if self.scope.contains("openid") && may_have_id {
+        let id_token = if scope.contains("openid") && may_have_id {
             let claims = IdClaims {
                 iss: config.issuer.clone(),
                 sub,
@@ -96,7 +99,7 @@ impl Issue {
             token_type: BEARER,
             expires_in: lifetime.0,
             refresh_token: self.generation.map(|generation| sealer.seal_deterministic(&refresh(generation))),
-            scope: self.scope,
+            scope,
             id_token,
         })
     }

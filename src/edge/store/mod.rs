@@ -6,6 +6,8 @@
 
 pub mod apps;
 pub mod audit;
+pub mod bootstrap;
+pub mod client_registry;
 pub mod clients;
 pub mod consents;
 pub mod exchanges;

@@ -18,6 +18,8 @@ pub struct SignedIn {
     pub name: String,
     /// Something more to tell accounts apart by: the e-mail address.
     pub detail: Option<String>,
+    /// What the user is here now.
+    pub roles: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -30,6 +32,7 @@ struct Row {
     enabled: i64,
     not_before: Timestamp,
     claims: String,
+    roles: String,
 }
 
 /// The session, if it is alive. Its last use is written down at most every few minutes.
@@ -67,7 +70,8 @@ fn parse(ctx: &Ctx, key: &SessionKey, rows: &Rows) -> Result<Option<SignedIn>, F
     let claims = users::claims(&row.claims)?;
     let name = users::display_name(&claims);
     let detail = users::text_claim(&claims, "email").or(users::text_claim(&claims, "preferred_username"));
-    Ok(Some(SignedIn { session, name, detail: detail.map(str::to_owned) }))
+    let roles = from_json("users.roles", &row.roles)?;
+    Ok(Some(SignedIn { session, name, detail: detail.map(str::to_owned), roles }))
 }
 
 /// A session from before there was a `sid` is about to get one that follows from its id.
@@ -76,7 +80,7 @@ fn public_sid(sid: String, key: &SessionKey) -> String {
 }
 
 fn select(key: &SessionKey) -> Statement {
-    let sql = "SELECT s.sid, s.auth_time, s.seen_at, s.acr, s.amr, u.enabled, u.not_before, u.claims \
+    let sql = "SELECT s.sid, s.auth_time, s.seen_at, s.acr, s.amr, u.enabled, u.not_before, u.claims, u.roles \
                FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?1 AND s.id = ?2";
     Statement::new(sql, [key.user.as_str().into(), (&key.session).into()])
 }

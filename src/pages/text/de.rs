@@ -178,6 +178,44 @@ pub const DE: Texts = Texts {
             title: "Angemeldet bleiben",
             description: Some("Weiterarbeiten, ohne Sie erneut zu fragen, bis Sie die Verbindung beenden."),
         },
+        admin: [
+            Scope {
+                title: "Alles hier verwalten",
+                description: Some(
+                    "Alles sehen und ändern: alle Konten, Apps und Signaturschlüssel. Erlauben Sie das nur, wenn Sie es gerade selbst begonnen haben.",
+                ),
+            },
+            Scope {
+                title: "Alles hier einsehen",
+                description: Some(
+                    "Alle Konten, Apps, Geräte und das Protokoll, ohne etwas zu ändern. Erlauben Sie das nur, wenn Sie es gerade selbst begonnen haben.",
+                ),
+            },
+            Scope {
+                title: "Apps verwalten",
+                description: Some("Sehen und ändern, welche Apps es gibt, was sie dürfen, und ihre Geheimnisse."),
+            },
+            Scope {
+                title: "Konten verwalten",
+                description: Some("Alle Konten, ihre Passwörter und ihre Rollen sehen und ändern."),
+            },
+            Scope {
+                title: "Anmeldungen verwalten",
+                description: Some("Sehen, wer auf welchen Geräten angemeldet ist, und Anmeldungen beenden."),
+            },
+            Scope {
+                title: "Signaturschlüssel verwalten",
+                description: Some("Die Schlüssel sehen und ersetzen, mit denen alle Token unterschrieben werden."),
+            },
+            Scope {
+                title: "Vertrauen verwalten",
+                description: Some("Ändern, wessen Token hier gelten und wer Apps registrieren darf."),
+            },
+            Scope {
+                title: "Das Protokoll sehen",
+                description: Some("Sehen, wer was getan hat, und ändern, wohin es gemeldet wird."),
+            },
+        ],
     },
     claims: ClaimTexts {
         sub: "Ihre Kontonummer sehen",

@@ -168,6 +168,35 @@ pub const EN: Texts = Texts {
             title: "Stay signed in",
             description: Some("Keep working without asking you again, until you sign it out."),
         },
+        admin: [
+            Scope {
+                title: "Administer this realm",
+                description: Some(
+                    "See and change everything: every user, app and signing key. Allow this only if you started it yourself just now.",
+                ),
+            },
+            Scope {
+                title: "See all of this realm",
+                description: Some(
+                    "All users, apps, devices and the audit log, without changing anything. Allow this only if you started it yourself just now.",
+                ),
+            },
+            Scope {
+                title: "Administer apps",
+                description: Some("See and change which apps there are, what they may do, and their secrets."),
+            },
+            Scope { title: "Administer users", description: Some("See and change all users, their passwords and their roles.") },
+            Scope {
+                title: "Administer sign-ins",
+                description: Some("See who is signed in and on which devices, and sign them out."),
+            },
+            Scope { title: "Signing keys", description: Some("See and replace the keys that all tokens are signed with.") },
+            Scope {
+                title: "Administer trust",
+                description: Some("Change whose tokens are accepted here, and who may register apps."),
+            },
+            Scope { title: "See the audit log", description: Some("See who did what, and change where it is reported to.") },
+        ],
     },
     claims: ClaimTexts {
         sub: "See your account number",

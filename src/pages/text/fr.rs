@@ -179,6 +179,41 @@ pub const FR: Texts = Texts {
             title: "Maintenir la connexion",
             description: Some("Continuer sans vous redemander, jusqu’à ce que vous y mettiez fin."),
         },
+        admin: [
+            Scope {
+                title: "Tout administrer ici",
+                description: Some(
+                    "Tout voir et tout modifier\u{a0}: les comptes, les applications et les clés de signature. N’autorisez cela que si vous venez de le lancer vous-même.",
+                ),
+            },
+            Scope {
+                title: "Tout voir ici",
+                description: Some(
+                    "Les comptes, les applications, les appareils et le journal, sans rien modifier. N’autorisez cela que si vous venez de le lancer vous-même.",
+                ),
+            },
+            Scope {
+                title: "Administrer les applications",
+                description: Some("Voir et modifier les applications, leurs droits et leurs secrets."),
+            },
+            Scope {
+                title: "Administrer les comptes",
+                description: Some("Voir et modifier les comptes, leurs mots de passe et leurs rôles."),
+            },
+            Scope {
+                title: "Administrer les connexions",
+                description: Some("Voir qui est connecté et sur quels appareils, et mettre fin aux connexions."),
+            },
+            Scope {
+                title: "Administrer les clés de signature",
+                description: Some("Voir et remplacer les clés qui signent tous les jetons."),
+            },
+            Scope {
+                title: "Administrer la confiance",
+                description: Some("Modifier quels jetons sont acceptés ici et qui peut enregistrer des applications."),
+            },
+            Scope { title: "Voir le journal", description: Some("Voir qui a fait quoi, et modifier où c’est signalé.") },
+        ],
     },
     claims: ClaimTexts {
         sub: "Voir votre numéro de compte",

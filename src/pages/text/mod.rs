@@ -9,6 +9,8 @@ mod de;
 mod en;
 mod fr;
 
+use crate::protocol::admin::scopes;
+
 pub use choose::choose;
 pub use de::DE;
 pub use en::EN;
@@ -233,6 +235,8 @@ pub(super) struct ScopeTexts {
     address: Scope,
     phone: Scope,
     offline_access: Scope,
+    /// Of administration, in the order of `scopes::ALL`.
+    admin: [Scope; 8],
 }
 
 /// A scope in words.
@@ -243,7 +247,7 @@ pub(super) struct Scope {
 }
 
 impl ScopeTexts {
-    /// The words for a standard scope.
+    /// The words for a standard scope, or one of administration.
     pub(super) fn of(&self, name: &str) -> Option<Scope> {
         match name {
             "openid" => Some(self.openid),
@@ -252,7 +256,7 @@ impl ScopeTexts {
             "address" => Some(self.address),
             "phone" => Some(self.phone),
             "offline_access" => Some(self.offline_access),
-            _ => None,
+            _ => scopes::ALL.iter().position(|scope| *scope == name).and_then(|place| self.admin.get(place).copied()),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{Admin, SCOPES, assert_problem, token};
+use super::{Admin, SCOPES, assert_problem, cli, token};
 use crate::harness::{Fixture, Setup};
 use crate::support::{Api, Person};
-use crate::web::App;
+use crate::web::{App, web_client};
 
 /// RFC 6750 3, RFC 9068 4.
 #[tokio::test]
@@ -120,6 +120,49 @@ async fn bodies_are_json_objects_whose_members_are_all_known() {
     assert_problem("large", &admin.post("roles", &large).await, 413, "too_large");
     for query in ["limit=0", "limit=1000", "after=!"] {
         assert_problem(query, &admin.get(&format!("roles?{query}")).await, 400, "invalid");
+    }
+}
+
+/// Whoever is talked into signing in for a stranger's `latchkey-cli` gives nothing away without having the role, is asked
+/// every time, and the code goes to their own computer alone.
+#[tokio::test]
+async fn phishing_yields_nothing_from_who_has_nothing() {
+    let seed = json!({
+        "users": [{ "login": "grace", "password": "compiler-no-1952", "roles": ["latchkey:keys"] }],
+        "clients": [web_client("trusted", &[json!({ "skip_consent": true, "scope": format!("openid {SCOPES}") })])],
+    });
+    let fixture = Setup::default().seed(&seed).start().await;
+    let base = &fixture.a;
+    let cli = cli(base);
+    // An administrator is asked each time, also by a client that the operator answers for.
+    let ada = Person::ada(base).await;
+    for app in [&cli, &App::web(base, "trusted")] {
+        for _ in 0..2 {
+            let page = crate::web::follow(&ada, ada.get(&app.path(&[("scope", &format!("openid {SCOPES}"))])).await).await;
+            assert!(page.body.contains("See all of this realm") && page.body.contains("action=\"/consent\""), "{}", page.body);
+            assert!(crate::web::consent(&ada, &page).await.status == 303);
+        }
+    }
+    // Somebody else is asked for what they may give.
+    let grace = Person::new(base);
+    grace.sign_in("grace", "compiler-no-1952").await;
+    let path = cli.path(&[("scope", &format!("openid {SCOPES}"))]);
+    let page = crate::web::follow(&grace, grace.get(&path).await).await;
+    assert!(!page.body.contains("scope.latchkey:admin") && page.body.contains("Signing keys"), "{}", page.body);
+    let back = cli.returned(&crate::web::consent(&grace, &page).await);
+    let tokens = cli.redeem(&back["code"]).await;
+    assert_eq!(tokens.member("scope"), "openid latchkey:keys");
+    let admin = Admin::with(base, &tokens.member("access_token"));
+    assert_problem("not hers", &admin.get("roles").await, 403, "insufficient_scope");
+    // The code goes nowhere but to a loopback address.
+    for uri in [
+        "https://evil.example/callback",
+        "http://localhost:1/callback",
+        "http://127.0.0.1:1/other",
+        "http://127.0.0.1.evil.example/callback",
+    ] {
+        let answer = ada.get(&cli.path(&[("redirect_uri", uri)])).await;
+        assert_eq!((answer.status, answer.header("location")), (400, ""), "{uri}");
     }
 }
 

@@ -19,8 +19,11 @@
 
 mod actor;
 pub mod audit;
+pub mod bootstrap;
 mod call;
+pub mod clients;
 pub mod create;
+pub mod initial_access_tokens;
 mod outcome;
 pub mod roles;
 
@@ -81,6 +84,9 @@ async fn handle(
 async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<WireResponse> {
     match group {
         Group::Audit => audit::answer(call, name).await,
+        Group::Bootstrap => bootstrap::answer(call).await,
+        Group::Clients => clients::answer(call, name).await,
+        Group::InitialAccessTokens => initial_access_tokens::answer(call, name).await,
         Group::Roles => roles::answer(call, name).await,
         _ => Err(Problem::not_found().into()),
     }
