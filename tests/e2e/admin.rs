@@ -4,7 +4,10 @@
 mod bootstrap;
 mod clients;
 mod frame;
+mod grants;
+mod keys;
 mod roles;
+mod users;
 
 use serde_json::{Value, json};
 

@@ -2,25 +2,35 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::objects::outbox;
 use crate::edge::pairwise;
+use crate::edge::store::audit;
 use crate::edge::store::sign_outs::{self, Ended, Listener};
-use crate::protocol::ids::UserId;
+use crate::protocol::audit::{Event, Kind};
+use crate::protocol::ids::{OwnedId, UserId};
 use crate::protocol::jwe::Recipient;
 use crate::protocol::outbox::Delivery;
 use crate::protocol::session::SessionKey;
 
 /// Ends these sessions.
 pub async fn end(ctx: &Ctx, sessions: &[SessionKey]) -> Result<(), Failure> {
-    commit(ctx, &by_user(sessions, None)).await
+    commit(ctx, &by_user(ctx, sessions, None)).await
 }
 
 /// Ends these sessions of a browser, and for one of their users all others too, with all that this user
 /// approved up to now, devices included.
 pub async fn end_everywhere(ctx: &Ctx, user: &UserId, sessions: &[SessionKey]) -> Result<(), Failure> {
-    commit(ctx, &by_user(sessions, Some(user))).await
+    commit(ctx, &by_user(ctx, sessions, Some(user))).await
+}
+
+/// What an administrator ends of a user: these sessions, or with `everywhere` all of them and all that was approved
+/// up to now, devices included.
+pub async fn end_of(ctx: &Ctx, user: &UserId, sessions: Vec<OwnedId>, everywhere: bool, event: Event) -> Result<(), Failure> {
+    commit(ctx, &[Ended { user: user.clone(), sessions, everywhere, event }]).await
 }
 
 /// First the telling is put down, then the sessions end: a failure of the former leaves all as it was, and
@@ -55,14 +65,17 @@ async fn told(ctx: &Ctx, ended: &Ended, listeners: Vec<Listener>) -> Result<Vec<
     Ok(deliveries)
 }
 
-fn by_user(sessions: &[SessionKey], everywhere: Option<&UserId>) -> Vec<Ended> {
+fn by_user(ctx: &Ctx, sessions: &[SessionKey], everywhere: Option<&UserId>) -> Vec<Ended> {
     let mut ended: Vec<Ended> = Vec::new();
     for SessionKey { user, session } in sessions {
         if let Some(ended) = ended.iter_mut().find(|ended| ended.user == *user) {
             ended.sessions.push(session.clone());
         } else {
             let sessions = vec![session.clone()];
-            ended.push(Ended { user: user.clone(), sessions, everywhere: everywhere == Some(user) });
+            let everywhere = everywhere == Some(user);
+            let what = if everywhere { "everything" } else { "session" };
+            let event = audit::by_user(ctx, Kind::Revocation, user).with(&json!({ "what": what }));
+            ended.push(Ended { user: user.clone(), sessions, everywhere, event });
         }
     }
     ended

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{Db, Shards, Statement, from_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::audit::Event;
 use crate::protocol::jose::Alg;
 use crate::protocol::keys::{KeyRecord, Schedule};
 use crate::protocol::time::{Seconds, Timestamp};
@@ -44,6 +45,15 @@ pub async fn insert(ctx: &Ctx, keys: &[StoredKey]) -> Result<Vec<StoredKey>, Fau
         Db::new(ctx, Shards::COMMON).run(insert_statement(key)).await?;
     }
     all(ctx).await
+}
+
+/// Writes keys that take the place of one that is removed with them (empty: of none), and notes that.
+pub async fn replace(ctx: &Ctx, kid: &str, keys: &[StoredKey], event: &Event) -> Result<(), Fault> {
+    let mut statements: Vec<Statement> = keys.iter().map(insert_statement).collect();
+    if !kid.is_empty() {
+        statements.push(Statement::new("DELETE FROM signing_keys WHERE kid = ?1", [kid.into()]));
+    }
+    Db::new(ctx, Shards::COMMON).record_all(statements, event).await.map(drop)
 }
 
 /// Moves the instants of a key that does not sign yet.
