@@ -228,6 +228,9 @@ impl Fixture {
             "redemptions",
             "consents",
             "pushed_requests",
+            "roles",
+            "bootstrap",
+            "idempotency",
             "signing_keys",
             "secrets",
         ];

@@ -96,4 +96,6 @@ async fn a_lost_answer_is_no_second_administrator() {
     // The mark was lost with KV; the row closes it still, and the cron that purges puts it there again.
     fixture.set_kv("bootstrap", None).await;
     assert_problem("the row", &ask(&fixture.b, &[("login", "second")]).await, 409, "conflict");
+    fixture.cron(Worker::A).await;
+    assert_eq!(fixture.kv("bootstrap").await.as_deref(), Some("1"));
 }

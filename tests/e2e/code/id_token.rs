@@ -45,7 +45,7 @@ async fn an_id_token_says_who_signed_in_how_and_when_and_no_more() {
     assert_eq!(names(&access_header), HashSet::from(["alg", "typ", "kid"]));
 
     let access = verified(&jwks, &access_token);
-    let expected = ["iss", "sub", "aud", "client_id", "scope", "jti", "auth_time", "acr", "amr", "sid", "iat", "exp"];
+    let expected = ["iss", "sub", "aud", "client_id", "scope", "jti", "auth_time", "acr", "amr", "sid", "roles", "iat", "exp"];
     assert_eq!(names(&access), expected.into());
     for name in ["iss", "sub", "auth_time", "acr", "amr", "sid"] {
         assert_eq!(access[name], id[name], "{name}");

@@ -101,7 +101,7 @@ async fn the_operators_claims_are_in_the_clients_own_tokens() {
 async fn a_service_gets_the_scopes_that_are_for_services() {
     let fixture = fixture();
     let wide = api(&fixture.a, "wide");
-    let all = "records:read records:write latchkey:admin";
+    let all = "records:read records:write latchkey:admin latchkey:keys";
     for (asked, granted) in [
         (None, all),
         (Some(""), all),
