@@ -35,29 +35,29 @@ async fn a_user_is_made_changed_and_deleted() {
     let again = admin.post("users", &json!({ "login": "MARY", "password": PASSWORD })).await;
     assert_problem("the login is taken", &again, 409, "conflict");
 
-    let path = format!("users/{}", id(&user));
+    let place = format!("users/{}", id(&user));
     let patch = json!({ "login": "mary.s", "claims": { "name": null, "email": "mary@clinic.example" }, "roles": [] });
-    let changed = admin.patch(&path, "\"1\"", &patch).await;
+    let changed = admin.patch(&place, "\"1\"", &patch).await;
     assert_eq!((changed.status, changed.header("etag")), (200, "\"2\""), "{}", changed.body);
     assert_eq!(changed.json()["claims"], json!({ "email": "mary@clinic.example" }));
     let change = last_change(&fixture, id(&user)).await;
     assert_eq!(change, json!({ "action": "user.patch", "id": id(&user), "fields": ["claims", "login", "roles"] }));
     assert!(!signs_in(&fixture.a, "mary", PASSWORD).await);
     assert!(signs_in(&fixture.a, "mary.s", PASSWORD).await);
-    assert_problem("stale", &admin.patch(&path, "\"1\"", &json!({ "enabled": false })).await, 412, "stale");
+    assert_problem("stale", &admin.patch(&place, "\"1\"", &json!({ "enabled": false })).await, 412, "stale");
     // The old login is free, and what was not done has reserved none.
     made(&admin, "mary", &[]).await;
-    let taken = admin.patch(&path, "\"2\"", &json!({ "login": "mary" })).await;
+    let taken = admin.patch(&place, "\"2\"", &json!({ "login": "mary" })).await;
     assert_problem("another's login", &taken, 409, "conflict");
     assert_eq!(
         fixture.d1("SELECT login FROM logins WHERE user_id = ?1", &[user["id"].clone()]).await,
         [json!({"login": "mary.s"})]
     );
 
-    assert_eq!(admin.patch(&path, "\"2\"", &json!({ "enabled": false })).await.status, 200);
+    assert_eq!(admin.patch(&place, "\"2\"", &json!({ "enabled": false })).await.status, 200);
     assert!(!signs_in(&fixture.a, "mary.s", PASSWORD).await);
-    assert_eq!(admin.delete(&path).await.status, 204);
-    assert_problem("gone", &admin.get(&path).await, 404, "not_found");
+    assert_eq!(admin.delete(&place).await.status, 204);
+    assert_problem("gone", &admin.get(&place).await, 404, "not_found");
     assert_eq!(fixture.d1("SELECT 1 FROM logins WHERE login = 'mary.s'", &[]).await.len(), 0);
     assert_problem("no id", &admin.get("users/nobody").await, 404, "not_found");
 }
