@@ -189,7 +189,7 @@ pub async fn update(ctx: &Ctx, user: &User, before: &str, event: &Event) -> Resu
     // Whichever of the two is not the user's now, so also the new one where nothing came of it.
     let release =
         "DELETE FROM logins WHERE login IN (?1, ?2) AND user_id = ?3 AND login <> (SELECT login FROM users WHERE id = ?3)";
-    let (mut statements, place) = (Vec::new(), if user.login == before { 0 } else { 1 });
+    let (mut statements, place) = (Vec::new(), usize::from(user.login != before));
     if place == 1 {
         statements.push(Statement::new(reserve, [user.login.as_str().into(), id(), user.version.into()]));
     }

@@ -39,22 +39,14 @@ pub enum Group {
     InitialAccessTokens,
     /// Signing keys.
     Keys,
-    /// This document.
-    OpenApi,
-    /// The realm as a document.
-    Realm,
     /// Roles.
     Roles,
     /// Browser sessions of users.
     Sessions,
     /// The audit log.
     Audit,
-    /// Trusted issuers.
-    Trust,
     /// Users.
     Users,
-    /// Webhooks.
-    Webhooks,
 }
 
 /// One operation.
@@ -89,7 +81,6 @@ macro_rules! operations {
 
 operations! {
     Bootstrap "POST" "bootstrap" Bootstrap Access::Public;
-    OpenApi "GET" "openapi.json" OpenApi Access::Public;
 
     ListClients "GET" "clients" Clients Access::Read(CLIENTS);
     CreateClient "POST" "clients" Clients Access::Write(CLIENTS);
@@ -124,13 +115,6 @@ operations! {
     RotateKeys "POST" "keys/rotate" Keys Access::Write(KEYS);
     DeleteKey "DELETE" "keys/{kid}" Keys Access::Write(KEYS);
 
-    ListTrustedIssuers "GET" "trusted-issuers" Trust Access::Read(TRUST);
-    CreateTrustedIssuer "POST" "trusted-issuers" Trust Access::Write(TRUST);
-    GetTrustedIssuer "GET" "trusted-issuers/{issuer}" Trust Access::Read(TRUST);
-    PatchTrustedIssuer "PATCH" "trusted-issuers/{issuer}" Trust Access::Write(TRUST);
-    DeleteTrustedIssuer "DELETE" "trusted-issuers/{issuer}" Trust Access::Write(TRUST);
-    ExplainTrust "POST" "trust/explain" Trust Access::Read(TRUST);
-
     ListInitialAccessTokens "GET" "initial-access-tokens" InitialAccessTokens Access::Read(TRUST);
     CreateInitialAccessToken "POST" "initial-access-tokens" InitialAccessTokens Access::Write(TRUST);
     DeleteInitialAccessToken "DELETE" "initial-access-tokens/{id}" InitialAccessTokens Access::Write(TRUST);
@@ -138,18 +122,6 @@ operations! {
     ListAuditEvents "GET" "audit" Audit Access::Read(AUDIT);
     ListAuditSeals "GET" "audit/seals" Audit Access::Read(AUDIT);
     VerifyAudit "GET" "audit/verify" Audit Access::Read(AUDIT);
-    ListSummaries "GET" "summaries" Audit Access::Read(AUDIT);
-
-    ListWebhooks "GET" "webhooks" Webhooks Access::Read(AUDIT);
-    CreateWebhook "POST" "webhooks" Webhooks Access::Write(AUDIT);
-    GetWebhook "GET" "webhooks/{id}" Webhooks Access::Read(AUDIT);
-    PatchWebhook "PATCH" "webhooks/{id}" Webhooks Access::Write(AUDIT);
-    DeleteWebhook "DELETE" "webhooks/{id}" Webhooks Access::Write(AUDIT);
-    TestWebhook "POST" "webhooks/{id}/test" Webhooks Access::Write(AUDIT);
-
-    ExportRealm "GET" "export" Realm Access::Read(ADMIN);
-    PlanRealm "POST" "plan" Realm Access::Read(ADMIN);
-    ImportRealm "POST" "import" Realm Access::Write(ADMIN);
 }
 
 /// What a path below `/admin/v1/` means.

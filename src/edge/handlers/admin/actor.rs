@@ -29,12 +29,6 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// A user with these roles at a page of ours.
-    pub fn of_page(user: &str, roles: &[String], place: String) -> Self {
-        let all = Scope::parse(&scopes::ALL.join(" ")).unwrap_or_default();
-        Self { id: user.to_owned(), place, scopes: scopes::of_user(&all, roles) }
-    }
-
     /// Refuses who would give, or take, a role or a scope of administration and is no administrator of everything.
     /// Otherwise whoever may change users, clients or trusted issuers could make themselves one.
     pub fn check_may_give<'a>(&self, mut roles_or_scopes: impl Iterator<Item = &'a str>) -> Result<(), Problem> {

@@ -96,7 +96,6 @@ async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<Wire
         Group::Sessions => sessions::answer(call, name).await,
         Group::Users => users::answer(call, name).await,
         Group::Roles => roles::answer(call, name).await,
-        _ => Err(Problem::not_found().into()),
     }
 }
 
