@@ -3,10 +3,10 @@
 use super::ctx::Ctx;
 use super::failure::Failure;
 use super::handlers::{
-    account, accounts, admin, answer, authorize,
+    accounts, admin, answer, authorize,
     browser::{self, Browser},
-    consent, console, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style,
-    token, trust_explain, userinfo,
+    consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style, token,
+    trust_explain, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -51,10 +51,6 @@ pub enum Route {
     TrustExplain,
     /// Administration, for programs.
     Admin,
-    /// A person's own account.
-    Account,
-    /// Administration, for people.
-    Console,
     /// Client registration endpoint (RFC 7591).
     Register,
     /// Client configuration endpoint of one client (RFC 7592).
@@ -102,8 +98,6 @@ impl Route {
             "/userinfo" => Self::Userinfo,
             "/admin/trust/explain" => Self::TrustExplain,
             _ if path.starts_with("/admin/v1/") => Self::Admin,
-            _ if is_under(path, "/account") => Self::Account,
-            _ if is_under(path, "/console") => Self::Console,
             "/register" => Self::Register,
             _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
@@ -139,8 +133,6 @@ impl Route {
             Self::Userinfo => "userinfo",
             Self::TrustExplain => "admin/trust/explain",
             Self::Admin => "admin",
-            Self::Account => "account",
-            Self::Console => "console",
             Self::Register => "register",
             Self::Registration => "register/client",
             Self::Qr => "device/qr",
@@ -177,9 +169,7 @@ impl Route {
             Self::Userinfo => &["GET", "POST", "OPTIONS"],
             // A GET may spend a pushed request, so it is no HEAD.
             Self::Authorize => &["GET", "POST"],
-            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device | Self::Account | Self::Console => {
-                &["GET", "HEAD", "POST"]
-            }
+            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
             Self::Unknown => &[],
         }
     }
@@ -204,16 +194,9 @@ impl Route {
                 | Self::Undo
                 | Self::EndDevice
                 | Self::EndApp
-                | Self::Account
-                | Self::Console
                 | Self::Unknown
         )
     }
-}
-
-/// Whether a path is a place or below it.
-fn is_under(path: &str, place: &str) -> bool {
-    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Answers a request; a failure becomes the route's kind of error.
@@ -256,8 +239,6 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Userinfo => userinfo::info(ctx, request, line).await,
         Route::TrustExplain => trust_explain::explain(ctx, request, line).await,
         Route::Admin => Ok(admin::answer(ctx, request, line).await),
-        Route::Account => account::answer(ctx, request, line).await,
-        Route::Console => console::answer(ctx, request, line).await,
         Route::Register => register::create(ctx, request, line).await,
         Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),
