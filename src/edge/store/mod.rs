@@ -96,6 +96,11 @@ impl Statement {
     pub fn new(sql: &'static str, parameters: impl IntoIterator<Item = Parameter>) -> Self {
         Self { sql, parameters: parameters.into_iter().collect() }
     }
+
+    /// Whether it may change rows.
+    fn writes(&self) -> bool {
+        !self.sql.starts_with("SELECT")
+    }
 }
 
 /// Which databases hold an owner's rows: one today. The shard in every owned id decides, so that a
