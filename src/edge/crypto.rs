@@ -237,6 +237,9 @@ pub async fn remove(ctx: &Ctx, kid: &str, event: &Event) -> Result<bool, Fault> 
     }
     signing_keys::replace(ctx, kid, &keys, event).await?;
     publish(ctx).await?;
+    if all_keys(ctx).await?.iter().any(|key| key.kid == kid) {
+        return Err(Fault::Unavailable("the signing keys changed meanwhile".to_owned()));
+    }
     Ok(true)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Admin, assert_problem, last_change};
-use crate::harness::{Fixture, Setup, Worker};
+use crate::harness::{Fault, Fixture, Mode, Setup, Worker};
 use crate::support::{Api, Person};
 
 async fn keys(admin: &Admin) -> Vec<Value> {
@@ -68,4 +68,25 @@ async fn a_key_that_is_removed_is_good_for_nothing_at_once() {
     assert_problem("gone", &admin.delete(&format!("keys/{kid}")).await, 404, "not_found");
     fixture.cron(Worker::A).await;
     assert!(!published(&fixture).await.contains(kid));
+}
+
+/// The keys changed while one was being removed: it stays, rather than that nobody signs.
+#[tokio::test]
+async fn a_signer_goes_only_when_another_signs() {
+    let fixture = Setup::default().start().await;
+    let admin = Admin::ada(&fixture.a).await;
+    let before = keys(&admin).await;
+    let kid = of(&before, "ES256", "signing")[0].to_owned();
+    fixture.fault(Worker::A, &Fault::new("DB", Mode::Slow(2000), "INSERT INTO signing_keys")).await;
+    let (removing, path) = (admin.clone(), format!("keys/{kid}"));
+    let late = tokio::spawn(async move { removing.delete(&path).await });
+    crate::support::sleep(700).await;
+    // Its successor takes the number that the replacement was to have, and does not sign yet.
+    assert_eq!(admin.at(&fixture.b).post("keys/rotate", &json!({})).await.status, 200);
+    assert_problem("try again", &late.await.unwrap(), 503, "unavailable");
+    assert_eq!(of(&keys(&admin).await, "ES256", "signing"), [kid.as_str()]);
+    assert_eq!(admin.delete(&format!("keys/{kid}")).await.status, 204);
+    let admin = Admin::ada(&fixture.a).await;
+    let after = keys(&admin).await;
+    assert_eq!((of(&after, "ES256", "signing").len(), of(&after, "ES256", "waiting").len()), (1, 1));
 }
