@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::idempotency::unanswered;
-use super::{Db, Shards, Statement, from_json, to_json};
+use super::{Db, Exists, Rows, Shards, Statement, from_json, to_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
 use crate::protocol::admin::page::Page;
@@ -137,7 +137,9 @@ pub async fn list(ctx: &Ctx, prefix: &str, page: &Page) -> Result<Vec<User>, Fau
 
 /// A user.
 pub async fn by_id(ctx: &Ctx, id: &UserId) -> Result<Option<User>, Fault> {
-    let sql = "SELECT id, login, claims, roles, enabled, not_before, version, created_at, updated_at FROM users WHERE id = ?1";
+    // The column is empty of a user whom an older seed tool wrote: those alone are looked for.
+    let sql = "SELECT id, CASE login WHEN '' THEN COALESCE((SELECT l.login FROM logins l WHERE l.user_id = ?1), '') ELSE login END AS login, \
+               claims, roles, enabled, not_before, version, created_at, updated_at FROM users WHERE id = ?1";
     let row: Option<UserRow> = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [id.as_str().into()])).await?.first()?;
     row.map(UserRow::parse).transpose()
 }
@@ -222,14 +224,17 @@ pub async fn delete(ctx: &Ctx, user: &User, event: &Event) -> Result<(), Fault> 
     Db::new(ctx, Shards::COMMON).record_after(1, statements, event).await.map(drop)
 }
 
-/// Sets the password of a user of this version. With `sign_out` everything up to now is void.
+/// Sets the password of a user of this version. With `sign_out` everything up to now is void. Whether it is this
+/// password now: told by what stands there, for a batch may be run twice.
 pub async fn set_password(ctx: &Ctx, user: &User, password: &str, sign_out: bool, event: &Event) -> Result<bool, Fault> {
     let sql = "UPDATE users SET password = ?3, version = version + 1, updated_at = ?4, \
                not_before = CASE ?5 WHEN 1 THEN MAX(not_before, ?4) ELSE not_before END WHERE id = ?1 AND version = ?2";
     let id = || user.id.as_str().into();
     let parameters = [id(), user.version.into(), password.into(), ctx.now.into(), u32::from(sign_out).into()];
     let over = "DELETE FROM sessions WHERE user_id = ?1 AND auth_time <= (SELECT not_before FROM users WHERE id = ?1)";
-    let statements = vec![Statement::new(sql, parameters), Statement::new(over, [id()])];
+    let is_it = "SELECT 1 FROM users WHERE id = ?1 AND password = ?2";
+    let is_it = Statement::new(is_it, [id(), password.into()]);
+    let statements = vec![Statement::new(sql, parameters), Statement::new(over, [id()]), is_it];
     let rows = Db::new(ctx, Shards::COMMON).record_after(1, statements, event).await?;
-    Ok(rows.first().is_some_and(|rows| rows.changes() > 0))
+    Ok(rows.last().map(Rows::first::<Exists>).transpose()?.flatten().is_some())
 }

@@ -232,3 +232,34 @@ async fn a_lost_answer_is_no_refusal() {
     let reader = Admin::with(&fixture.a, &token(&fixture.a, "openid latchkey:grants").await);
     assert_problem("another scope", &reader.get("users").await, 403, "insufficient_scope");
 }
+
+/// Somebody else's change in between is never taken for our own.
+#[tokio::test]
+async fn a_password_that_was_not_set_is_not_said_to_be() {
+    let fixture = Setup::default().start().await;
+    let admin = Admin::ada(&fixture.a).await;
+    let user = made(&admin, "raced", &[]).await;
+    let place = format!("users/{}", id(&user));
+    fixture.fault(Worker::A, &Fault::new("DB", Mode::Slow(1500), "UPDATE users SET password")).await;
+    let (setting, there) = (admin.clone(), admin.at(&fixture.b));
+    let path = format!("{place}/password");
+    let late = tokio::spawn(async move { setting.post(&path, &json!({ "password": "one more of the test" })).await });
+    crate::support::sleep(700).await;
+    assert_eq!(there.patch(&place, "\"1\"", &json!({ "roles": ["nurse"] })).await.status, 200);
+    assert_problem("changed meanwhile", &late.await.unwrap(), 409, "conflict");
+    assert_eq!(fixture.disarm(Worker::A).await, 0);
+    assert!(signs_in(&fixture.a, "raced", PASSWORD).await);
+}
+
+/// A user whom a seed tool of the version before wrote has no login in the row of the user.
+#[tokio::test]
+async fn a_login_is_found_where_only_the_logins_have_it() {
+    let fixture = Setup::default().start().await;
+    let admin = Admin::ada(&fixture.a).await;
+    let user = made(&admin, "old", &[]).await;
+    fixture.d1("UPDATE users SET login = '' WHERE id = ?1", &[user["id"].clone()]).await;
+    let place = format!("users/{}", id(&user));
+    assert_eq!(admin.get(&place).await.json()["login"], "old");
+    assert_eq!(admin.patch(&place, "\"1\"", &json!({ "login": "new" })).await.status, 200);
+    assert_eq!(fixture.d1("SELECT login FROM logins WHERE user_id = ?1", &[user["id"].clone()]).await, [json!({"login": "new"})]);
+}

@@ -57,7 +57,7 @@ impl Actor {
 /// 3. What stands behind it is alive now; a user still has the role, a client is the operator's and still registered for it.
 /// 4. A user signed in lately (RFC 9470).
 pub async fn authenticated(ctx: &Ctx, request: &WireRequest, line: &mut Line, operation: &Operation) -> Outcome<Actor> {
-    let place = request.place();
+    let place = ctx.place.clone();
     if operation.access == Access::Public {
         return Ok(Actor { id: String::new(), place, scopes: Scope::default() });
     }

@@ -11,6 +11,7 @@ use crate::edge::store::grants::{self as store, Alive};
 use crate::protocol::admin::operations::Name;
 use crate::protocol::admin::problem::{Problem, Wrong};
 use crate::protocol::client::DEVICE_CODE;
+use crate::protocol::ids::UserId;
 
 /// Most characters of a grant's name.
 pub const MOST_NAME: usize = 100;
@@ -58,13 +59,15 @@ pub fn told(grant: &Alive) -> Value {
 
 /// The grants of a user that are alive, the last used first.
 pub async fn list(ctx: &Ctx, user: &str) -> Outcome<Vec<Alive>> {
-    let user = users::get(ctx, user).await?;
-    Ok(store::alive(ctx, &user.id).await?)
+    let owner = users::get(ctx, user).await?;
+    Ok(store::alive(ctx, &owner.id).await?)
 }
 
-async fn get(ctx: &Ctx, user: &str, handle: &str) -> Outcome<Alive> {
-    let found = list(ctx, user).await?.into_iter().find(|grant| grant.id.sid() == handle);
-    Ok(found.ok_or_else(Problem::not_found)?)
+/// A grant that is alive, by its handle, and whose it is.
+async fn get(ctx: &Ctx, user: &str, handle: &str) -> Outcome<(UserId, Alive)> {
+    let owner = users::get(ctx, user).await?.id;
+    let found = store::alive(ctx, &owner).await?.into_iter().find(|grant| grant.id.sid() == handle);
+    Ok((owner, found.ok_or_else(Problem::not_found)?))
 }
 
 /// Gives a grant another name.
@@ -73,19 +76,17 @@ pub async fn rename(ctx: &Ctx, actor: &Actor, user: &str, handle: &str, name: &s
     if !(1..=MOST_NAME).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         return Err(Problem::invalid(vec![Wrong::at("name", "1 to 100 characters, none of them control characters")]).into());
     }
-    let grant = get(ctx, user, handle).await?;
-    let owner = users::get(ctx, user).await?;
+    let (owner, grant) = get(ctx, user, handle).await?;
     let event = actor.changed("grant.rename", handle, &["name"]).about(user).of_client(&grant.client_id);
-    store::rename(ctx, &owner.id, &grant.id, name, &event).await?;
+    store::rename(ctx, &owner, &grant.id, name, &event).await?;
     Ok(Alive { name: name.to_owned(), ..grant })
 }
 
 /// Ends one grant: its next refresh is refused, and so is what asks about its tokens.
 pub async fn end(ctx: &Ctx, actor: &Actor, user: &str, handle: &str) -> Outcome<()> {
-    let grant = get(ctx, user, handle).await?;
-    let owner = users::get(ctx, user).await?;
+    let (owner, grant) = get(ctx, user, handle).await?;
     let event = actor.changed("grant.delete", handle, &[]).about(user).of_client(&grant.client_id);
-    Ok(store::revoke(ctx, &owner.id, &grant.id, "ended by an administrator", &event).await?)
+    Ok(store::revoke(ctx, &owner, &grant.id, "ended by an administrator", &event).await?)
 }
 
 /// Ends all grants of a user.
