@@ -84,7 +84,7 @@ pub async fn verify(ctx: &Ctx, after: i64) -> Result<Report, Fault> {
     let is_last = seals.len() < PAGE as usize;
     let until = seals.last().map_or(after, |seal| seal.minute);
     let to = if is_last { until.max(settled) } else { until };
-    let events = audit::events_of(ctx, after + 1, to).await?;
+    let events = audit::events_of(ctx, after.saturating_add(1), to).await?;
     let (sealer, before) = (ctx.config.sealer(), before.map(|seal| seal.mac).unwrap_or_default());
     let mut found = findings(&sealer, &before, &seals, &events, kept_from(ctx));
     // Not sealed yet is no fault.
