@@ -21,3 +21,4 @@ mod routes;
 mod salts;
 mod signers;
 mod store;
+mod webhooks;

@@ -143,8 +143,8 @@ settings! {
     client_keys_cache "CLIENT_KEYS_CACHE" 600 1 86_400 "Age up to which keys fetched from a client's `jwks_uri` are used.";
     client_keys_refetch "CLIENT_KEYS_REFETCH" 60 1 3600 "An unknown `kid` has them fetched again at most this often.";
     outbound_timeout "OUTBOUND_TIMEOUT" 5 1 30 "Longest wait for somebody else's server.";
-    logout_retry "LOGOUT_RETRY" 10 1 3600 "First wait before a back-channel logout is sent again; it doubles from there.";
-    logout_give_up "LOGOUT_GIVE_UP" 86_400 1 604_800 "A back-channel logout is tried for so long.";
+    logout_retry "LOGOUT_RETRY" 10 1 3600 "First wait before a back-channel logout or a webhook is sent again; it doubles from there.";
+    logout_give_up "LOGOUT_GIVE_UP" 86_400 1 604_800 "A back-channel logout or a webhook is tried for so long.";
     document_cache "DOCUMENT_CACHE" 300 1 86_400 "Age up to which a client ID metadata document is used.";
     device_code_lifetime "DEVICE_CODE_LIFETIME" 600 5 1800 "Life of a device code and its user code.";
     device_interval "DEVICE_INTERVAL" 5 1 60 "Seconds between two polls of a device, at first.";

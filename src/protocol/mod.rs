@@ -59,3 +59,4 @@ pub mod token;
 pub mod trust;
 pub mod uri;
 pub mod user_code;
+pub mod webhook;

@@ -13,7 +13,7 @@ use crate::edge::store::sign_outs::{self, Ended, Listener};
 use crate::protocol::audit::{Event, Kind};
 use crate::protocol::ids::{OwnedId, UserId};
 use crate::protocol::jwe::Recipient;
-use crate::protocol::outbox::Delivery;
+use crate::protocol::outbox::{Delivery, Parcel};
 use crate::protocol::session::SessionKey;
 
 /// Ends these sessions.
@@ -42,13 +42,13 @@ async fn commit(ctx: &Ctx, ended: &[Ended]) -> Result<(), Failure> {
         deliveries.extend(told(ctx, ended, sign_outs::listeners(ctx, ended).await?).await?);
     }
     let told_before: BTreeSet<String> = deliveries.iter().map(|delivery| delivery.id.clone()).collect();
-    outbox::enqueue(ctx, deliveries).await?;
+    outbox::enqueue(ctx, deliveries.into_iter().map(Parcel::Logout).collect()).await?;
     let mut late = Vec::new();
     for ended in ended {
         late.extend(told(ctx, ended, sign_outs::end(ctx, ended).await?).await?);
     }
     late.retain(|delivery| !told_before.contains(&delivery.id));
-    Ok(outbox::enqueue(ctx, late).await?)
+    Ok(outbox::enqueue(ctx, late.into_iter().map(Parcel::Logout).collect()).await?)
 }
 
 /// What listeners are told.

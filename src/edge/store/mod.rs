@@ -25,6 +25,7 @@ pub mod sign_outs;
 pub mod signing_keys;
 pub mod trusted_issuers;
 pub mod users;
+pub mod webhooks;
 
 use js_sys::{Array, Reflect};
 use serde::Deserialize;

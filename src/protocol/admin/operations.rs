@@ -47,6 +47,8 @@ pub enum Group {
     Audit,
     /// Users.
     Users,
+    /// Webhooks.
+    Webhooks,
 }
 
 /// One operation.
@@ -122,6 +124,14 @@ operations! {
     ListAuditEvents "GET" "audit" Audit Access::Read(AUDIT);
     ListAuditSeals "GET" "audit/seals" Audit Access::Read(AUDIT);
     VerifyAudit "GET" "audit/verify" Audit Access::Read(AUDIT);
+
+    ListWebhooks "GET" "webhooks" Webhooks Access::Read(AUDIT);
+    CreateWebhook "POST" "webhooks" Webhooks Access::Write(AUDIT);
+    GetWebhook "GET" "webhooks/{id}" Webhooks Access::Read(AUDIT);
+    PatchWebhook "PATCH" "webhooks/{id}" Webhooks Access::Write(AUDIT);
+    DeleteWebhook "DELETE" "webhooks/{id}" Webhooks Access::Write(AUDIT);
+    CreateWebhookSecret "POST" "webhooks/{id}/secrets" Webhooks Access::Write(AUDIT);
+    TestWebhook "POST" "webhooks/{id}/test" Webhooks Access::Write(AUDIT);
 }
 
 /// What a path below `/admin/v1/` means.

@@ -30,6 +30,7 @@ mod outcome;
 pub mod roles;
 pub mod sessions;
 pub mod users;
+pub mod webhooks;
 
 pub use actor::Actor;
 pub use call::Call;
@@ -96,6 +97,7 @@ async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<Wire
         Group::Sessions => sessions::answer(call, name).await,
         Group::Users => users::answer(call, name).await,
         Group::Roles => roles::answer(call, name).await,
+        Group::Webhooks => webhooks::answer(call, name).await,
     }
 }
 
