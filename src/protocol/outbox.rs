@@ -235,7 +235,7 @@ mod tests {
         Delivery::new("https://a.example/logout", client, "sub", "sid", Alg::RS256, made_at)
     }
 
-    fn pending(client: &str) -> Pending {
+    fn logout(client: &str) -> Pending {
         Pending::new(Parcel::Logout(delivery(client, START)))
     }
 
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_waits_can_be_read_again() {
-        let plain = pending("a");
+        let plain = logout("a");
         let text = serde_json::to_string(&plain).unwrap();
         assert!(!text.contains("recipient"), "as it was before there was encryption: {text}");
         assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), plain);
@@ -305,19 +305,19 @@ mod tests {
 
     #[test]
     fn keys_sort_by_when_they_are_due() {
-        let pending = pending("a");
+        let pending = logout("a");
         let later = Pending { due: START.plus(Seconds(1)), ..pending.clone() };
         assert!(pending.key() < later.key());
         assert!(pending.key() < Pending::first_key_after(START) && later.key() > Pending::first_key_after(START));
         assert_eq!(Pending::due_at(&later.key()), Some(later.due));
         assert_eq!(Pending::due_at("x"), None);
-        assert_eq!(pending("a").key(), pending.key(), "told twice, it is stored once");
+        assert_eq!(logout("a").key(), pending.key(), "told twice, it is stored once");
     }
 
     #[test]
     fn waits_double_up_to_an_hour_until_it_is_given_up() {
         let settings = settings();
-        let mut pending = pending("a");
+        let mut pending = logout("a");
         let mut now = START;
         let mut waits = Vec::new();
         while let Some(next) = pending.put_off(&settings, 0, now) {
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn jitter_adds_a_quarter_at_most() {
-        let pending = pending("a");
+        let pending = logout("a");
         let wait = |jitter| pending.put_off(&settings(), jitter, START).unwrap().due.since(START);
         assert_eq!(wait(0), 10_000);
         assert!((12_000..12_500).contains(&wait(255)), "{}", wait(255));
