@@ -124,7 +124,7 @@ async fn a_new_password_and_a_sign_out_end_what_was() {
     assert_eq!(device.refresh(&third).await.json()["error"], "invalid_grant");
     assert_eq!(admin.get(&path("sessions")).await.json()["items"], json!([]));
     assert_eq!(last_change(&fixture, id(&user)).await["action"], "user.sign_out");
-    assert_problem("short", &admin.post(&path("password"), &json!({ "password": "x" })).await, 400, "invalid");
+    assert_problem("short", &admin.post(&path("password"), &json!({ "password": "eleven-char" })).await, 400, "invalid");
 }
 
 /// Whoever may change users must not become an administrator by it, nor take an administrator's account.

@@ -15,13 +15,11 @@ use crate::protocol::admin::page::Page;
 use crate::protocol::admin::problem::{Problem, Word, Wrong};
 use crate::protocol::claims::{claim_faults, is_role};
 use crate::protocol::ids::UserId;
-use crate::protocol::password::{MAX_PASSWORD, PasswordHash};
+use crate::protocol::password::{PasswordHash, WEAK, is_settable};
 use crate::protocol::secret::Secret;
 use crate::protocol::session::login_name;
 use crate::protocol::time::Timestamp;
 
-/// Least characters of a password that is set here.
-pub const LEAST_PASSWORD: usize = 8;
 /// Most roles of a user.
 const MOST_ROLES: usize = 50;
 /// What can be patched.
@@ -248,7 +246,5 @@ fn faults(login: &str, claims: &Map<String, Value>, roles: &[String]) -> Vec<Wro
 
 /// What is wrong with a new password.
 pub fn password_fault(password: &Secret) -> Option<Wrong> {
-    let password = password.expose();
-    let is_good = password.chars().count() >= LEAST_PASSWORD && password.len() <= MAX_PASSWORD;
-    (!is_good).then(|| Wrong::at("password", "8 characters at least, 1024 bytes at most"))
+    (!is_settable(password)).then(|| Wrong::at("password", WEAK))
 }
