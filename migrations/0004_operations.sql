@@ -81,15 +81,7 @@ CREATE TABLE webhooks (
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Links in mails that were used, until they would have expired: each acts once.
-CREATE TABLE mail_links (
-    user_id    TEXT    NOT NULL,
-    id         TEXT    NOT NULL,
-    expires_at INTEGER NOT NULL,
-    PRIMARY KEY (user_id, id)
-) STRICT, WITHOUT ROWID;
-
--- Mails of a realm on a loopback issuer, which sends none.
+-- Mails of a realm on a loopback issuer with `DEV_OUTBOX`, which sends none.
 CREATE TABLE dev_outbox (
     at      INTEGER NOT NULL,
     id      TEXT    NOT NULL,

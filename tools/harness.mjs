@@ -81,6 +81,7 @@ const options = () => ({
       bindings: Object.fromEntries(Object.entries(bindings[name]).filter(([, value]) => value !== null)),
       ratelimits: config.ratelimits,
       databases: config.audit ? { AUDIT: "latchkey-audit" } : {},
+      services: bindings[name].MAIL_FROM ? { EMAIL: { name: "a", entrypoint: "Mailbox" } } : {},
       objectsOf: name === "a" ? undefined : "a",
       entry: `const WORKER = ${JSON.stringify(name)};\n${ENTRY}\n${OBJECTS}`,
     }),

@@ -11,6 +11,7 @@ mod handlers;
 mod http;
 mod js;
 mod jwe;
+mod letters;
 mod log;
 mod objects;
 mod outbound;

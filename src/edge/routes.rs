@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::handlers::{
     accounts, admin, answer, authorize,
     browser::{self, Browser},
-    consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style, token,
-    trust_explain, userinfo,
+    consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, reset, revoke, style,
+    token, trust_explain, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -61,6 +61,12 @@ pub enum Route {
     Home,
     /// Sign-in.
     Login,
+    /// A new password, by mail.
+    Reset,
+    /// An address confirmed, by mail.
+    Verify,
+    /// Mails of a developer's machine.
+    DevOutbox,
     /// Sign-out.
     Logout,
     /// User code.
@@ -103,6 +109,9 @@ impl Route {
             "/device/qr" => Self::Qr,
             "/" => Self::Home,
             "/login" => Self::Login,
+            "/reset" => Self::Reset,
+            "/verify" => Self::Verify,
+            "/dev/outbox" => Self::DevOutbox,
             "/logout" => Self::Logout,
             "/device" => Self::Device,
             "/device/approve" => Self::Approve,
@@ -138,6 +147,9 @@ impl Route {
             Self::Qr => "device/qr",
             Self::Home => "home",
             Self::Login => "login",
+            Self::Reset => "reset",
+            Self::Verify => "verify",
+            Self::DevOutbox => "dev/outbox",
             Self::Logout => "logout",
             Self::Device => "device",
             Self::Approve => "device/approve",
@@ -152,7 +164,9 @@ impl Route {
     const fn methods(self) -> &'static [&'static str] {
         match self {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
-            Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
+            Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::DevOutbox | Self::Favicon => {
+                &["GET", "HEAD"]
+            }
             Self::DeviceAuthorization
             | Self::Introspect
             | Self::Par
@@ -169,7 +183,9 @@ impl Route {
             Self::Userinfo => &["GET", "POST", "OPTIONS"],
             // A GET may spend a pushed request, so it is no HEAD.
             Self::Authorize => &["GET", "POST"],
-            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device => &["GET", "HEAD", "POST"],
+            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device | Self::Reset | Self::Verify => {
+                &["GET", "HEAD", "POST"]
+            }
             Self::Unknown => &[],
         }
     }
@@ -188,6 +204,9 @@ impl Route {
                 | Self::Consent
                 | Self::Accounts
                 | Self::Login
+                | Self::Reset
+                | Self::Verify
+                | Self::DevOutbox
                 | Self::Logout
                 | Self::Device
                 | Self::Approve
@@ -245,6 +264,11 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Home => home::home(ctx, request).await,
         Route::Login if is_post => login::submit(ctx, request, line).await,
         Route::Login => login::show(ctx, request).await,
+        Route::Reset if is_post => reset::submit(ctx, request, line).await,
+        Route::Reset => reset::show(ctx, request).await,
+        Route::Verify if is_post => reset::submit_verify(ctx, request, line).await,
+        Route::Verify => reset::show_verify(ctx, request).await,
+        Route::DevOutbox => reset::outbox(ctx, request).await,
         Route::Logout if is_post => logout::submit(ctx, request, line).await,
         Route::Logout => logout::show(ctx, request, line).await,
         Route::Device if is_post => device_page::submit_code(ctx, request, line).await,

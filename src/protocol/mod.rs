@@ -32,6 +32,7 @@ pub mod json;
 pub mod jwe;
 pub mod keyring;
 pub mod keys;
+pub mod letter;
 pub mod logout;
 pub mod outbound;
 pub mod outbox;

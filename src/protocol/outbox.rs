@@ -1,4 +1,4 @@
-//! Logout tokens on their way to clients (OpenID Connect Back-Channel Logout 1.0), and messages on their way to webhooks:
+//! Logout tokens on their way to clients (OpenID Connect Back-Channel Logout 1.0), messages to webhooks and mails to users:
 //! which are sent now, when one that failed is sent again, and when it is given up.
 
 use std::collections::HashMap;
@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::Settings;
+use super::ids::UserId;
 use super::jose::Alg;
 use super::jwe::Recipient;
+use super::letter::{GIVE_UP, Letter};
 use super::secret::{base64url, sha256};
 use super::time::{Seconds, Timestamp};
 use super::webhook::Message;
@@ -88,6 +90,8 @@ pub enum Parcel {
     Logout(Delivery),
     /// An event, to a webhook.
     Webhook(Message),
+    /// A mail, to a user.
+    Letter(Letter),
 }
 
 impl Parcel {
@@ -96,6 +100,7 @@ impl Parcel {
         match self {
             Self::Logout(delivery) => delivery.id.clone(),
             Self::Webhook(message) => format!("{} {}", message.webhook, message.id),
+            Self::Letter(letter) => letter.letter.clone(),
         }
     }
 
@@ -104,6 +109,7 @@ impl Parcel {
         match self {
             Self::Logout(delivery) => &delivery.client_id,
             Self::Webhook(message) => &message.webhook,
+            Self::Letter(letter) => letter.user.as_ref().map_or(&letter.letter, UserId::as_str),
         }
     }
 
@@ -112,6 +118,7 @@ impl Parcel {
         let who = match self {
             Self::Logout(_) => "client",
             Self::Webhook(_) => "webhook",
+            Self::Letter(_) => "user",
         };
         format!("{who} {}", self.recipient())
     }
@@ -121,6 +128,15 @@ impl Parcel {
         match self {
             Self::Logout(_) => "back-channel logout",
             Self::Webhook(_) => "webhook",
+            Self::Letter(_) => "mail",
+        }
+    }
+
+    /// For how long it is tried.
+    const fn give_up(&self, settings: &Settings) -> Seconds {
+        match self {
+            Self::Letter(_) => GIVE_UP,
+            Self::Logout(_) | Self::Webhook(_) => Seconds(settings.logout_give_up),
         }
     }
 
@@ -129,6 +145,7 @@ impl Parcel {
         match self {
             Self::Logout(delivery) => delivery.made_at,
             Self::Webhook(message) => message.made_at,
+            Self::Letter(letter) => letter.made_at,
         }
     }
 }
@@ -151,6 +168,8 @@ pub enum Answer {
     Status(u16),
     /// Nobody answered, or nobody was asked; why.
     Silence(&'static str),
+    /// It was taken where nobody answers with a status.
+    Taken,
     /// Nobody wants it any more.
     Unwanted,
 }
@@ -158,7 +177,7 @@ pub enum Answer {
 impl Answer {
     /// Whether it is over: the recipient has heard (Back-Channel Logout 2.8), or wants nothing.
     pub const fn is_heard(self) -> bool {
-        matches!(self, Self::Status(200..=299) | Self::Unwanted)
+        matches!(self, Self::Status(200..=299) | Self::Taken | Self::Unwanted)
     }
 }
 
@@ -190,7 +209,7 @@ impl Pending {
     /// together does not come back together. The last attempt is at the very end.
     #[must_use]
     pub fn put_off(&self, settings: &Settings, jitter: u8, now: Timestamp) -> Option<Self> {
-        let end = self.delivery.made_at().plus(Seconds(settings.logout_give_up));
+        let end = self.delivery.made_at().plus(self.delivery.give_up(settings));
         if now >= end {
             return None;
         }
@@ -301,6 +320,21 @@ mod tests {
         assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), stored);
         assert_eq!((stored.delivery.recipient(), stored.delivery.what()), ("w", "webhook"));
         assert!(stored.key().ends_with(" w e"), "one event goes to several webhooks: {}", stored.key());
+    }
+
+    #[test]
+    fn a_letter_is_soon_given_up() {
+        use super::super::ids::tests::Counted;
+        use super::super::letter::About;
+        let user = UserId::generate(&mut Counted(0));
+        for user in [Some(user), None] {
+            let letter = Letter::new(user, About::Reset, "en", START, &mut Counted(9));
+            let stored = Pending::new(Parcel::Letter(letter));
+            let text = serde_json::to_string(&stored).unwrap();
+            assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), stored, "{text}");
+            assert_eq!(stored.put_off(&settings(), 0, START).unwrap().due, START.plus(Seconds(10)));
+            assert_eq!(stored.put_off(&settings(), 0, START.plus(GIVE_UP)), None, "the link would be of no use");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod par;
 pub mod refresh;
 pub mod register;
 pub mod request_object;
+pub mod reset;
 pub mod revoke;
 pub mod session_end;
 pub mod style;

@@ -1,4 +1,4 @@
-//! `Outbox`: logout tokens on their way to clients and messages on their way to webhooks, until they arrived or were tried
+//! `Outbox`: logout tokens on their way to clients, messages to webhooks and mails to users, until they arrived or were tried
 //! for long enough. A fixed number of objects by keyed hash of the recipient, each with one alarm.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ use crate::edge::backchannel;
 use crate::edge::ctx::{Ctx, Platform, now, request_id};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::js;
+use crate::edge::letters;
 use crate::edge::log::{self, Meter};
 use crate::edge::webhooks;
 use crate::protocol::ids::random;
@@ -146,7 +147,7 @@ impl Outbox {
             let answered = match answer {
                 Answer::Status(status) => format!("status {status}"),
                 Answer::Silence(why) => why.to_owned(),
-                Answer::Unwanted => "unwanted".to_owned(),
+                Answer::Taken | Answer::Unwanted => String::new(),
             };
             let detail = format!("{}: {answered}, attempt {}; it {what}", pending.delivery.to(), pending.failures + 1);
             log::event(level, pending.delivery.what(), &detail, &ctx.meter);
@@ -163,6 +164,7 @@ async fn deliver(ctx: &Ctx, parcel: &Parcel) -> Answer {
     match parcel {
         Parcel::Logout(delivery) => backchannel::deliver(ctx, delivery).await,
         Parcel::Webhook(message) => webhooks::deliver(ctx, message).await,
+        Parcel::Letter(letter) => letters::deliver(ctx, letter).await,
     }
 }
 

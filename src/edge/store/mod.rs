@@ -10,6 +10,7 @@ pub mod bootstrap;
 pub mod client_registry;
 pub mod clients;
 pub mod consents;
+pub mod dev_outbox;
 pub mod exchanges;
 mod gate;
 pub mod grants;

@@ -219,7 +219,6 @@ pub async fn delete(ctx: &Ctx, user: &User, event: &Event) -> Result<(), Fault> 
         of_nobody("DELETE FROM grants WHERE user_id = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE id = ?1)"),
         of_nobody("DELETE FROM redemptions WHERE user_id = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE id = ?1)"),
         of_nobody("DELETE FROM consents WHERE user_id = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE id = ?1)"),
-        of_nobody("DELETE FROM mail_links WHERE user_id = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE id = ?1)"),
     ];
     Db::new(ctx, Shards::COMMON).record_after(1, statements, event).await.map(drop)
 }

@@ -97,6 +97,7 @@ operations! {
     PatchUser "PATCH" "users/{user_id}" Users Access::Write(USERS);
     DeleteUser "DELETE" "users/{user_id}" Users Access::Write(USERS);
     SetPassword "POST" "users/{user_id}/password" Users Access::Write(USERS);
+    MailUser "POST" "users/{user_id}/mail" Users Access::Write(USERS);
     SignOutUser "POST" "users/{user_id}/sign-out" Users Access::Write(USERS);
 
     ListGrants "GET" "users/{user_id}/grants" Grants Access::Read(GRANTS);

@@ -8,13 +8,17 @@ use crate::edge::handlers::admin::create::{self, Created, Key};
 use crate::edge::handlers::admin::{Actor, Call, Outcome};
 use crate::edge::handlers::session_end;
 use crate::edge::http::WireResponse;
+use crate::edge::letters;
+use crate::edge::store::audit;
 use crate::edge::store::users::{self as store, User};
+use crate::pages::text::choose;
 use crate::protocol::admin::body::{self, merge};
 use crate::protocol::admin::operations::Name;
 use crate::protocol::admin::page::Page;
 use crate::protocol::admin::problem::{Problem, Word, Wrong};
 use crate::protocol::claims::{claim_faults, is_role};
 use crate::protocol::ids::UserId;
+use crate::protocol::letter::About;
 use crate::protocol::password::{PasswordHash, WEAK, is_settable};
 use crate::protocol::secret::Secret;
 use crate::protocol::session::login_name;
@@ -89,6 +93,11 @@ pub async fn answer(call: &mut Call<'_>, name: Name) -> Outcome<WireResponse> {
         Name::SetPassword => {
             let new: NewPassword = call.body(&["password", "sign_out"]).await?;
             set_password(ctx, &call.actor, call.id(), &Secret::new(new.password), new.sign_out).await?;
+            Ok(Call::no_content())
+        }
+        Name::MailUser => {
+            let said: MailSaid = call.body(&["about"]).await?;
+            mail(ctx, &call.actor, call.id(), &said.about).await?;
             Ok(Call::no_content())
         }
         Name::SignOutUser => {
@@ -220,6 +229,36 @@ pub async fn set_password(ctx: &Ctx, actor: &Actor, id: &str, password: &Secret,
         return Ok(());
     }
     Err(Problem::new(Word::Conflict, "it was changed meanwhile").into())
+}
+
+/// A mail to be.
+#[derive(Debug, Deserialize)]
+struct MailSaid {
+    about: String,
+}
+
+/// Sends the user a link: "reset" to choose a password, "verify" to confirm their address.
+pub async fn mail(ctx: &Ctx, actor: &Actor, id: &str, about: &str) -> Outcome<()> {
+    if !ctx.config.mail.is_on() {
+        return Err(Problem::new(Word::Conflict, "this realm sends no mails: see MAIL_FROM").into());
+    }
+    let (about, wants_confirmed, lacks) = match about {
+        "reset" => (About::Reset, true, "their address is not confirmed"),
+        "verify" => (About::Verify, false, "their address is confirmed already"),
+        _ => return Err(Problem::invalid(vec![Wrong::at("about", "must be reset or verify")]).into()),
+    };
+    let user = get(ctx, id).await?;
+    if letters::address(&user).is_none() {
+        return Err(Problem::new(Word::Conflict, "they have no e-mail address").into());
+    }
+    if letters::is_confirmed(&user) != wants_confirmed {
+        return Err(Problem::new(Word::Conflict, lacks).into());
+    }
+    let event = actor.changed(if wants_confirmed { "user.mail_reset" } else { "user.mail_verify" }, id, &[]).about(id);
+    let texts = choose(user.claims.get("locale").and_then(Value::as_str), None);
+    letters::post(ctx, Some(user.id), about, texts).await?;
+    audit::note_or_log(ctx, &event).await;
+    Ok(())
 }
 
 /// Ends every session and voids all that was approved up to now, devices included. Clients that want to hear of it do.
