@@ -247,8 +247,8 @@ async fn mailed(fixture: &Fixture, ada: &Person, reset: &str) -> [String; 3] {
         let mails = fixture.d1("SELECT body FROM dev_outbox", &[]).await;
         let link = |path: &str| {
             let mut bodies = mails.iter().map(|mail| mail["body"].as_str().unwrap());
-            let rest = bodies.find_map(|body| body.split_once(&format!("{path}?link=")))?.1;
-            rest.split_whitespace().next().map(str::to_owned)
+            let after = bodies.find_map(|body| body.split_once(&format!("{path}?link=")))?.1;
+            after.split_whitespace().next().map(str::to_owned)
         };
         if let (0, Some(reset), Some(verify)) = (waits, link("/reset"), link("/verify")) {
             return [reset, verify, secret];
