@@ -17,6 +17,7 @@ use super::failure::Fault;
 use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
+use crate::protocol::admin::document::sealed::SigningKey;
 use crate::protocol::audit::Event;
 use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
 use crate::protocol::json;
@@ -244,8 +245,37 @@ pub async fn remove(ctx: &Ctx, kid: &str, event: &Event) -> Result<bool, Fault> 
 }
 
 /// Publishes what stands in the database now.
-async fn publish(ctx: &Ctx) -> Result<(), Fault> {
+pub async fn publish(ctx: &Ctx) -> Result<(), Fault> {
     published::put_jwks(ctx, &current_jwks(ctx).await?).await
+}
+
+/// Lets go of the copy in memory: the keys were replaced.
+pub fn forget() {
+    ROWS.set(None);
+}
+
+/// All keys with their private halves: for an export under a passphrase.
+pub async fn exported(ctx: &Ctx) -> Result<Vec<SigningKey>, Fault> {
+    let rows = signing_keys::all(ctx).await?;
+    let exported = |row: &StoredKey| {
+        let KeyRecord { alg, number, schedule, .. } = &row.record;
+        let instants = [schedule.publish, schedule.sign_from, schedule.sign_until, schedule.remove_at];
+        let (alg, jwk) = (alg.name().to_owned(), unwrap(ctx, row)?.jwk);
+        Ok(SigningKey { alg, number: *number, jwk, schedule: instants.map(Timestamp::millis) })
+    };
+    rows.iter().map(exported).collect()
+}
+
+/// An exported key as the members of its row, wrapped anew; nothing if it is none.
+pub fn to_import(ctx: &Ctx, key: &SigningKey) -> Option<Value> {
+    let alg: Alg = json::from_value(key.alg.clone().into()).ok()?;
+    let public_jwk = public_members(&key.jwk);
+    let wrapped = ctx.config.wrapper().seal(&WrappedKey { jwk: key.jwk.clone() }, &mut Platform);
+    let [publish, sign_from, sign_until, remove_at] = key.schedule;
+    Some(
+        serde_json::json!({ "alg": alg.name(), "number": key.number, "kid": thumbprint(&key.jwk), "public_jwk": public_jwk.to_string(),
+        "wrapped": wrapped, "publish": publish, "sign_from": sign_from, "sign_until": sign_until, "remove_at": remove_at }),
+    )
 }
 
 async fn rewrap(ctx: &Ctx, row: &StoredKey) -> Result<(), Fault> {

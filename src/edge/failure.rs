@@ -57,6 +57,13 @@ impl Fault {
         Self::Unavailable(format!("{what}: {error}"))
     }
 
+    /// What the log says of it.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Unavailable(detail) | Self::Broken(detail) => detail,
+        }
+    }
+
     /// Something that must not be.
     pub fn broken(what: &str, error: impl std::fmt::Display) -> Self {
         Self::Broken(format!("{what}: {error}"))

@@ -82,11 +82,16 @@ impl WireRequest {
     /// The body of a change: at most 64 KiB of `application/json` or `application/merge-patch+json` (RFC 7396); empty
     /// where there is none.
     pub async fn json_or_patch(&mut self) -> Result<Vec<u8>, Failure> {
+        self.json_up_to(MAX_BODY).await
+    }
+
+    /// The same, of another most: 1 MiB.
+    pub async fn json_up_to(&mut self, most: usize) -> Result<Vec<u8>, Failure> {
         let is_json = self.has_type("application/json") || self.has_type("application/merge-patch+json");
         if !is_json && self.header("content-type").is_some() {
             return Err(OAuthError::new(Code::InvalidRequest, "the body must be application/json").into());
         }
-        self.body().await
+        self.body_up_to(most).await
     }
 
     fn has_type(&self, media_type: &str) -> bool {
@@ -97,17 +102,22 @@ impl WireRequest {
     /// The body, refused before it is read when it says that it is too large, and while it is read
     /// when it does not say so but is.
     async fn body(&mut self) -> Result<Vec<u8>, Failure> {
-        let too_large = OAuthError::new(Code::TooLarge, "the body is larger than 64 KiB");
+        self.body_up_to(MAX_BODY).await
+    }
+
+    async fn body_up_to(&mut self, most: usize) -> Result<Vec<u8>, Failure> {
+        let what = if most == MAX_BODY { "the body is larger than 64 KiB" } else { "the body is larger than 1 MiB" };
+        let too_large = OAuthError::new(Code::TooLarge, what);
         let length = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
-        if length.is_some_and(|length| length > MAX_BODY) {
+        if length.is_some_and(|length| length > most) {
             return Err(too_large.into());
         }
         let request = self.inner.inner();
         let body = match (length, request.body()) {
             (_, None) => return Ok(Vec::new()),
             // What says its length has it (RFC 9112 6.3), so it can be had at once: a wait less than by pieces.
-            (Some(_), Some(_)) => js::whole(request).await.map(|body| Some(body).filter(|body| body.len() <= MAX_BODY)),
-            (None, Some(stream)) => js::read(&stream, MAX_BODY).await,
+            (Some(_), Some(_)) => js::whole(request).await.map(|body| Some(body).filter(|body| body.len() <= most)),
+            (None, Some(stream)) => js::read(&stream, most).await,
         };
         let body = body.map_err(|error| Fault::unavailable("request body", js::message(&error)))?;
         body.ok_or_else(|| too_large.into())

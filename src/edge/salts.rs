@@ -8,7 +8,8 @@ use super::ctx::{Ctx, Platform};
 use super::failure::Fault;
 use super::store::secrets;
 use crate::protocol::salt::Salt;
-use crate::protocol::seal::{OpenError, Sealer};
+use crate::protocol::seal::{OpenError, Sealable as _, Sealer};
+use crate::protocol::secret::{base64url, from_base64url};
 
 /// What a salt is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +66,18 @@ pub async fn maintain(ctx: &Ctx) -> Result<(), Fault> {
         }
     }
     outcome
+}
+
+/// All salts by name: for an export under a passphrase.
+pub async fn exported(ctx: &Ctx) -> Result<Vec<(String, String)>, Fault> {
+    let rows = secrets::all(ctx).await?;
+    rows.iter().map(|row| Ok((row.name.clone(), base64url(&open(ctx, &row.name, &row.wrapped)?.to_bytes())))).collect()
+}
+
+/// An exported salt by name, wrapped anew; nothing if it is none.
+pub fn to_import(ctx: &Ctx, name: &str, salt: &str) -> Option<(String, String)> {
+    let salt = Salt::from_bytes(&from_base64url(salt)?)?;
+    Some((name.to_owned(), ctx.config.wrapper().seal(&salt, &mut Platform)))
 }
 
 async fn rewrap(ctx: &Ctx, row: &secrets::StoredSecret) -> Result<(), Fault> {

@@ -67,6 +67,11 @@ impl PasswordHash {
         parts.next().is_none().then_some(Self { params, salt, hash })
     }
 
+    /// Whether it can be checked within what a request may take: for hashes that come from elsewhere.
+    pub fn is_affordable(&self) -> bool {
+        self.params.m_cost() <= 4 * MEMORY_KIB && self.params.t_cost() <= 4 * PASSES && !self.hash.is_empty()
+    }
+
     /// Whether this is the password, after the full work in every case.
     pub fn verify(&self, password: &Secret) -> bool {
         derive(&self.params, &self.salt, password, 32.max(self.hash.len()))
@@ -79,6 +84,12 @@ impl PasswordHash {
         let (salt, hash) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(&self.hash));
         format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
     }
+}
+
+/// A key from a passphrase (RFC 9106), by the work of a password.
+pub fn passphrase_key(passphrase: &Secret, salt: &[u8]) -> Option<[u8; 32]> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(32)).ok()?;
+    derive(&params, salt, passphrase, 32)?.try_into().ok()
 }
 
 fn derive(params: &Params, salt: &[u8], password: &Secret, length: usize) -> Option<Vec<u8>> {

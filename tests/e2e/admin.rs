@@ -6,6 +6,7 @@ mod clients;
 mod frame;
 mod grants;
 mod keys;
+mod realm;
 mod roles;
 mod users;
 mod webhooks;

@@ -82,6 +82,19 @@ impl Db<'_> {
         self.record_after(all, statements, event).await
     }
 
+    /// Runs a batch that happens as a whole or not at all, and notes these events with it.
+    pub async fn record_each(&self, mut statements: Vec<Statement>, events: &[Event]) -> Result<(), Fault> {
+        if Shards::of_audit(self.ctx).is_some() {
+            self.batch_all(&statements).await?;
+            for event in events {
+                note_or_log(self.ctx, event).await;
+            }
+            return Ok(());
+        }
+        statements.extend(events.iter().map(|event| insert(self.ctx, event)));
+        self.batch_all(&statements).await.map(drop)
+    }
+
     /// The same, but the event hangs on what the last statement that writes among the first `place` changed; the
     /// others follow.
     pub async fn record_after(&self, place: usize, mut statements: Vec<Statement>, event: &Event) -> Result<Vec<Rows>, Fault> {

@@ -17,6 +17,7 @@ pub mod grants;
 pub mod idempotency;
 pub mod initial_access_tokens;
 pub mod pushed_requests;
+pub mod realm;
 pub mod redemptions;
 pub mod registrations;
 pub mod roles;

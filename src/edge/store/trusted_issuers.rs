@@ -55,6 +55,18 @@ pub async fn fresh(ctx: &Ctx, issuer: &str) -> Result<Option<Rc<TrustedIssuer>>,
     Ok(trusted)
 }
 
+/// All of them, as they are in the database now.
+pub async fn all(ctx: &Ctx) -> Result<Vec<TrustedIssuer>, Fault> {
+    let sql = "SELECT issuer, settings, enabled, version FROM trusted_issuers ORDER BY issuer";
+    let rows = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [])).await?;
+    rows.all::<Row>()?.into_iter().map(Row::parse).collect()
+}
+
+/// Lets go of all copies.
+pub fn forget_all() {
+    CACHE.with_borrow_mut(HashMap::clear);
+}
+
 fn remember(trusted: Rc<TrustedIssuer>, now: Timestamp) {
     CACHE.with_borrow_mut(|cache| {
         if cache.len() >= MOST && !cache.contains_key(&trusted.issuer) {

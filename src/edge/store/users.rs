@@ -81,8 +81,9 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
+/// A row.
 #[derive(Deserialize)]
-struct UserRow {
+pub struct UserRow {
     id: UserId,
     login: String,
     claims: String,
@@ -95,7 +96,8 @@ struct UserRow {
 }
 
 impl UserRow {
-    fn parse(self) -> Result<User, Fault> {
+    /// The user in it.
+    pub fn parse(self) -> Result<User, Fault> {
         Ok(User {
             id: self.id,
             login: self.login,

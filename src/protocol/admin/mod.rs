@@ -3,6 +3,7 @@
 pub mod body;
 pub mod cli;
 pub mod client;
+pub mod document;
 pub mod operations;
 pub mod page;
 pub mod problem;

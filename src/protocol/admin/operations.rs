@@ -21,7 +21,10 @@ impl Access {
             Self::Read(scope) => vec![ADMIN, ADMIN_READ, scope],
             Self::Write(scope) => vec![ADMIN, scope],
         };
-        scopes.dedup();
+        // Everything about the whole realm is for administrators of everything.
+        if let [ADMIN, .., ADMIN] = scopes.as_slice() {
+            scopes.pop();
+        }
         scopes
     }
 }
@@ -39,6 +42,8 @@ pub enum Group {
     InitialAccessTokens,
     /// Signing keys.
     Keys,
+    /// The realm as a whole.
+    Realm,
     /// Roles.
     Roles,
     /// Browser sessions of users.
@@ -125,6 +130,11 @@ operations! {
     ListAuditEvents "GET" "audit" Audit Access::Read(AUDIT);
     ListAuditSeals "GET" "audit/seals" Audit Access::Read(AUDIT);
     VerifyAudit "GET" "audit/verify" Audit Access::Read(AUDIT);
+
+    ExportRealm "GET" "export" Realm Access::Read(ADMIN);
+    ExportRealmWithKeys "POST" "export" Realm Access::Write(ADMIN);
+    PlanImport "POST" "plan" Realm Access::Read(ADMIN);
+    ImportRealm "POST" "import" Realm Access::Write(ADMIN);
 
     ListWebhooks "GET" "webhooks" Webhooks Access::Read(AUDIT);
     CreateWebhook "POST" "webhooks" Webhooks Access::Write(AUDIT);

@@ -55,6 +55,12 @@ impl<'a> Call<'a> {
         Ok(body::read(self.members(known).await?)?)
     }
 
+    /// The same, of a body that may be this large.
+    pub async fn large_body<T: DeserializeOwned>(&mut self, known: &[&str], most: usize) -> Outcome<T> {
+        self.body = self.request.json_up_to(most).await?;
+        Ok(body::read(object(&self.body, known)?)?)
+    }
+
     /// What is asked for of a collection.
     pub fn page(&self) -> Outcome<Page> {
         Ok(Page::of(&self.request.query()?)?)

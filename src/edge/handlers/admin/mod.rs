@@ -27,6 +27,7 @@ pub mod grants;
 pub mod initial_access_tokens;
 pub mod keys;
 mod outcome;
+pub mod realm;
 pub mod roles;
 pub mod sessions;
 pub mod users;
@@ -97,6 +98,7 @@ async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<Wire
         Group::Sessions => sessions::answer(call, name).await,
         Group::Users => users::answer(call, name).await,
         Group::Roles => roles::answer(call, name).await,
+        Group::Realm => realm::answer(call, name).await,
         Group::Webhooks => webhooks::answer(call, name).await,
     }
 }
