@@ -2,6 +2,9 @@
 
 -- Rises with every change by an administrator or the user: what was read is changed only if it is still so.
 ALTER TABLE users ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+-- The name that the user signs in with, as in `logins`: so that it is known without a look through them.
+ALTER TABLE users ADD COLUMN login TEXT NOT NULL DEFAULT '';
+UPDATE users SET login = l.login FROM logins l WHERE l.user_id = users.id;
 -- The last changes of credentials as a JSON array, newest first, for their owner to see.
 ALTER TABLE users ADD COLUMN security_events TEXT NOT NULL DEFAULT '[]';
 
@@ -78,15 +81,7 @@ CREATE TABLE webhooks (
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Links in mails that were used, until they would have expired: each acts once.
-CREATE TABLE mail_links (
-    user_id    TEXT    NOT NULL,
-    id         TEXT    NOT NULL,
-    expires_at INTEGER NOT NULL,
-    PRIMARY KEY (user_id, id)
-) STRICT, WITHOUT ROWID;
-
--- Mails of a realm on a loopback issuer, which sends none.
+-- Mails of a realm on a loopback issuer with `DEV_OUTBOX`, which sends none.
 CREATE TABLE dev_outbox (
     at      INTEGER NOT NULL,
     id      TEXT    NOT NULL,

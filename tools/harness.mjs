@@ -5,7 +5,7 @@
 //   {"a": url, "b": url, "control": url}
 //
 // Configuration (all optional): vars, secrets (of both Workers), b: {vars, secrets} (on top, for b only),
-// ratelimits {BINDING: limit}, seed [files] (on top of the demo), cache (folder that keeps seed SQL).
+// audit (a database of its own for the audit log), ratelimits {BINDING: limit}, seed [files] (on top of the demo), cache (folder that keeps seed SQL).
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -80,6 +80,8 @@ const options = () => ({
       name,
       bindings: Object.fromEntries(Object.entries(bindings[name]).filter(([, value]) => value !== null)),
       ratelimits: config.ratelimits,
+      databases: config.audit ? { AUDIT: "latchkey-audit" } : {},
+      services: bindings[name].MAIL_FROM ? { EMAIL: { name: "a", entrypoint: "Mailbox" } } : {},
       objectsOf: name === "a" ? undefined : "a",
       entry: `const WORKER = ${JSON.stringify(name)};\n${ENTRY}\n${OBJECTS}`,
     }),
@@ -92,8 +94,9 @@ const options = () => ({
 
 const mf = new Miniflare(options());
 await mf.ready;
-const database = () => mf.getD1Database(DATABASE, "a");
+const database = (binding = DATABASE) => mf.getD1Database(binding, "a");
 await migrate(await database());
+if (config.audit) await migrate(await database("AUDIT"));
 const sql = cachedSeedSql([DEMO_SEED, ...(config.seed ?? [])]);
 if (sql.trim()) await (await database()).prepare(sql).run();
 
@@ -122,8 +125,8 @@ async function order(name, body) {
 let flushes = 0;
 const calls = {
   /** Rows of one statement. */
-  async d1({ sql, params = [] }) {
-    return (await (await database()).prepare(sql).bind(...params).all()).results;
+  async d1({ sql, params = [], binding }) {
+    return (await (await database(binding)).prepare(sql).bind(...params).all()).results;
   },
   /** Value of a key in KV; with `value` sets it, with `delete` removes it. */
   async kv({ key, value, ...rest }) {

@@ -34,7 +34,7 @@ const secretsFile = join(state, "secrets.json");
 if (!existsSync(secretsFile)) writeFileSync(secretsFile, JSON.stringify(freshSecrets(), null, 2), { mode: 0o600 });
 
 // The example portal hears of sign-outs on this machine.
-const forDev = process.argv.includes("--dev") ? { OUTBOUND_ALLOW: "localhost:4180" } : {};
+const forDev = process.argv.includes("--dev") ? { OUTBOUND_ALLOW: "localhost:4180", DEV_OUTBOX: "on" } : {};
 const settings = vars({ ...forDev, ...settingsFromEnvironment(), ISSUER: issuer });
 const load = prepareSeed([DEMO_SEED, ...(process.env.SEED ? [process.env.SEED] : [])], join(state, "seeded"));
 const mf = new Miniflare({
@@ -105,6 +105,7 @@ Latchkey is at ${url}
   sign a device in (in another terminal):
     cargo run --example device -- --issuer ${issuer} --client-id demo-device
   sign in at a web app (in another terminal): make portal${issuer === "http://localhost:8787" ? "" : ` ISSUER=${issuer}`}, then open http://localhost:4180
+  the mails that it would send: ${url}/dev/outbox
   stop with Ctrl-C; the data stays in ${state}
 `);
 }

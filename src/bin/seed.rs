@@ -156,7 +156,7 @@ fn user_statements(user: &User) -> Result<String, Vec<String>> {
     let mut sql = String::new();
     let _ = writeln!(
         sql,
-        "INSERT INTO users (id, password, claims, roles, created_at, updated_at) VALUES ({id}, {password}, {claims}, {roles}, {NOW}, {NOW}) \
+        "INSERT INTO users (id, login, password, claims, roles, created_at, updated_at) VALUES ({id}, {login}, {password}, {claims}, {roles}, {NOW}, {NOW}) \
          ON CONFLICT (id) DO UPDATE SET password = excluded.password, claims = excluded.claims, roles = excluded.roles, updated_at = excluded.updated_at;"
     );
     let _ = writeln!(

@@ -17,9 +17,12 @@ use super::failure::Fault;
 use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
+use crate::protocol::audit::Event;
 use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
 use crate::protocol::json;
-use crate::protocol::keys::{Chore, KeyRecord, Schedule, WrappedKey, chores, jwks, public_members, signer, thumbprint};
+use crate::protocol::keys::{
+    Chore, KeyRecord, Schedule, WrappedKey, chores, jwks, public_members, replacement, signer, successors, thumbprint,
+};
 use crate::protocol::seal::{OpenError, Sealer};
 use crate::protocol::time::{Seconds, Timestamp};
 
@@ -203,6 +206,46 @@ pub async fn maintain(ctx: &Ctx) -> Result<(), Fault> {
         outcome = rewrap(ctx, row).await.and(outcome);
     }
     outcome
+}
+
+/// All keys that there are, as they stand in the database now.
+pub async fn all_keys(ctx: &Ctx) -> Result<Vec<KeyRecord>, Fault> {
+    Ok(records(&signing_keys::all(ctx).await?).cloned().collect())
+}
+
+/// Makes successors of all keys that have none waiting, and publishes them: they sign after `KEY_PUBLISH_LEAD`.
+pub async fn rotate(ctx: &Ctx, event: &Event) -> Result<(), Fault> {
+    let before: Vec<KeyRecord> = records(&rows(ctx).await?).cloned().collect();
+    let mut keys = Vec::new();
+    for (alg, number) in successors(&before, ctx.now) {
+        keys.push(generate(ctx, alg, number, Schedule::successor(ctx.now, &ctx.config.settings)).await?);
+    }
+    if !keys.is_empty() {
+        signing_keys::replace(ctx, "", &keys, event).await?;
+    }
+    publish(ctx).await
+}
+
+/// Removes a key at once, its public half too: nothing that it signed is good any more. If nothing else may sign for
+/// its algorithm, another key does from now on. Other isolates know within `KEY_CACHE`.
+pub async fn remove(ctx: &Ctx, kid: &str, event: &Event) -> Result<bool, Fault> {
+    let before = all_keys(ctx).await?;
+    let Some(removed) = before.iter().find(|key| key.kid == kid) else { return Ok(false) };
+    let mut keys = Vec::new();
+    if let Some(number) = replacement(&before, removed, ctx.now) {
+        keys.push(generate(ctx, removed.alg, number, Schedule::first(ctx.now, &ctx.config.settings)).await?);
+    }
+    signing_keys::replace(ctx, kid, &keys, event).await?;
+    publish(ctx).await?;
+    if all_keys(ctx).await?.iter().any(|key| key.kid == kid) {
+        return Err(Fault::Unavailable("the signing keys changed meanwhile".to_owned()));
+    }
+    Ok(true)
+}
+
+/// Publishes what stands in the database now.
+async fn publish(ctx: &Ctx) -> Result<(), Fault> {
+    published::put_jwks(ctx, &current_jwks(ctx).await?).await
 }
 
 async fn rewrap(ctx: &Ctx, row: &StoredKey) -> Result<(), Fault> {

@@ -15,6 +15,7 @@ use super::record;
 use super::routes::{self, Route};
 use super::salts;
 use super::store::{Db, Rows, Shards, grants, idempotency, pushed_requests, redemptions, sessions, signing_keys};
+use super::webhooks;
 use crate::protocol::time::Seconds;
 
 /// The cron run that also deletes what ended; the others only keep the keys.
@@ -75,6 +76,7 @@ async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     let maintained = crypto::maintain(ctx).await;
     forget_pushed(ctx).await?;
     let maintained = salts::maintain(ctx).await.and(maintained);
+    let maintained = webhooks::maintain(ctx).await.and(maintained);
     let maintained = record::seal(ctx).await.and(maintained);
     if cron == PURGE_CRON {
         bootstrap::maintain(ctx).await?;

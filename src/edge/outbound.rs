@@ -1,5 +1,5 @@
 //! Everything that this Worker fetches from others' servers, and nothing else does: keys, documents and
-//! request objects of clients, and where they want to hear of sign-outs.
+//! request objects of clients, where they want to hear of sign-outs, and webhooks.
 //!
 //! Which URLs, `protocol::outbound` decides. No redirect is followed, no cookie or credential is sent, and
 //! time and size are bounded.
@@ -89,8 +89,12 @@ pub async fn document(ctx: &Ctx, url: &str, accept: &str, most: usize) -> Result
 
 /// Posts a form; the status that was answered, which is never a redirect's. The body is not read.
 pub async fn post_form(ctx: &Ctx, url: &str, body: &str) -> Result<u16, Refused> {
-    let headers = [("content-type", "application/x-www-form-urlencoded")];
-    let response = send(ctx, url, "POST", &headers, Some(body)).await?;
+    post(ctx, url, &[("content-type", "application/x-www-form-urlencoded")], body).await
+}
+
+/// Posts a body with these headers; the status that was answered, which is never a redirect's. The answer is not read.
+pub async fn post(ctx: &Ctx, url: &str, headers: &[(&str, &str)], body: &str) -> Result<u16, Refused> {
+    let response = send(ctx, url, "POST", headers, Some(body)).await?;
     discard(&response);
     Ok(response.status())
 }

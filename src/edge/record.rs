@@ -6,6 +6,7 @@ use super::ctx::Ctx;
 use super::failure::Fault;
 use super::published;
 use super::store::{Rows, Statement, audit};
+use super::webhooks;
 use crate::protocol::audit::Event;
 use crate::protocol::audit_seal::{Finding, Seal, findings};
 use crate::protocol::time::{Seconds, Timestamp};
@@ -20,15 +21,18 @@ const PAGE: u32 = 200;
 /// Events older than so many minutes have a seal: the cron runs every five.
 const SEALED_BY: i64 = 15;
 
-/// Seals every finished minute that had events.
+/// Seals every finished minute that had events, and tells webhooks of these.
 pub async fn seal(ctx: &Ctx) -> Result<(), Fault> {
     let last = audit::last_seal(ctx).await?;
     let mut previous = last.as_ref().map(|seal| seal.mac.clone()).unwrap_or_default();
     let after = last.map_or(0, |seal| seal.minute);
+    // First told, then sealed: what could not be put down is told by the next run.
     let minutes = audit::minutes(ctx, after, Event::minute(ctx.now) - SETTLED, MOST_MINUTES).await?;
+    let listeners = if minutes.is_empty() { Vec::new() } else { webhooks::listeners(ctx).await? };
     for some in minutes.chunks(AT_ONCE) {
         let (Some(first), Some(last)) = (some.first(), some.last()) else { continue };
         let events = audit::events_of(ctx, *first, *last).await?;
+        webhooks::announce(ctx, &listeners, &events).await?;
         let mut statements: Vec<Statement> = Vec::new();
         for of_minute in events.chunk_by(|a, b| a.minute == b.minute) {
             let Some(event) = of_minute.first() else { continue };
@@ -84,7 +88,7 @@ pub async fn verify(ctx: &Ctx, after: i64) -> Result<Report, Fault> {
     let is_last = seals.len() < PAGE as usize;
     let until = seals.last().map_or(after, |seal| seal.minute);
     let to = if is_last { until.max(settled) } else { until };
-    let events = audit::events_of(ctx, after + 1, to).await?;
+    let events = audit::events_of(ctx, after.saturating_add(1), to).await?;
     let (sealer, before) = (ctx.config.sealer(), before.map(|seal| seal.mac).unwrap_or_default());
     let mut found = findings(&sealer, &before, &seals, &events, kept_from(ctx));
     // Not sealed yet is no fault.

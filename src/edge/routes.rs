@@ -3,9 +3,9 @@
 use super::ctx::Ctx;
 use super::failure::Failure;
 use super::handlers::{
-    account, accounts, admin, answer, authorize,
+    accounts, admin, answer, authorize,
     browser::{self, Browser},
-    consent, console, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, revoke, style,
+    consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, reset, revoke, style,
     token, trust_explain, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
@@ -51,10 +51,6 @@ pub enum Route {
     TrustExplain,
     /// Administration, for programs.
     Admin,
-    /// A person's own account.
-    Account,
-    /// Administration, for people.
-    Console,
     /// Client registration endpoint (RFC 7591).
     Register,
     /// Client configuration endpoint of one client (RFC 7592).
@@ -65,6 +61,12 @@ pub enum Route {
     Home,
     /// Sign-in.
     Login,
+    /// A new password, by mail.
+    Reset,
+    /// An address confirmed, by mail.
+    Verify,
+    /// Mails of a developer's machine.
+    DevOutbox,
     /// Sign-out.
     Logout,
     /// User code.
@@ -102,13 +104,14 @@ impl Route {
             "/userinfo" => Self::Userinfo,
             "/admin/trust/explain" => Self::TrustExplain,
             _ if path.starts_with("/admin/v1/") => Self::Admin,
-            _ if is_under(path, "/account") => Self::Account,
-            _ if is_under(path, "/console") => Self::Console,
             "/register" => Self::Register,
             _ if path.starts_with("/register/") => Self::Registration,
             "/device/qr" => Self::Qr,
             "/" => Self::Home,
             "/login" => Self::Login,
+            "/reset" => Self::Reset,
+            "/verify" => Self::Verify,
+            "/dev/outbox" => Self::DevOutbox,
             "/logout" => Self::Logout,
             "/device" => Self::Device,
             "/device/approve" => Self::Approve,
@@ -139,13 +142,14 @@ impl Route {
             Self::Userinfo => "userinfo",
             Self::TrustExplain => "admin/trust/explain",
             Self::Admin => "admin",
-            Self::Account => "account",
-            Self::Console => "console",
             Self::Register => "register",
             Self::Registration => "register/client",
             Self::Qr => "device/qr",
             Self::Home => "home",
             Self::Login => "login",
+            Self::Reset => "reset",
+            Self::Verify => "verify",
+            Self::DevOutbox => "dev/outbox",
             Self::Logout => "logout",
             Self::Device => "device",
             Self::Approve => "device/approve",
@@ -160,7 +164,9 @@ impl Route {
     const fn methods(self) -> &'static [&'static str] {
         match self {
             Self::Metadata | Self::Jwks => &["GET", "HEAD", "OPTIONS"],
-            Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::Favicon => &["GET", "HEAD"],
+            Self::Health | Self::Style | Self::FormPostScript | Self::Qr | Self::Home | Self::DevOutbox | Self::Favicon => {
+                &["GET", "HEAD"]
+            }
             Self::DeviceAuthorization
             | Self::Introspect
             | Self::Par
@@ -177,7 +183,7 @@ impl Route {
             Self::Userinfo => &["GET", "POST", "OPTIONS"],
             // A GET may spend a pushed request, so it is no HEAD.
             Self::Authorize => &["GET", "POST"],
-            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device | Self::Account | Self::Console => {
+            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device | Self::Reset | Self::Verify => {
                 &["GET", "HEAD", "POST"]
             }
             Self::Unknown => &[],
@@ -198,22 +204,18 @@ impl Route {
                 | Self::Consent
                 | Self::Accounts
                 | Self::Login
+                | Self::Reset
+                | Self::Verify
+                | Self::DevOutbox
                 | Self::Logout
                 | Self::Device
                 | Self::Approve
                 | Self::Undo
                 | Self::EndDevice
                 | Self::EndApp
-                | Self::Account
-                | Self::Console
                 | Self::Unknown
         )
     }
-}
-
-/// Whether a path is a place or below it.
-fn is_under(path: &str, place: &str) -> bool {
-    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Answers a request; a failure becomes the route's kind of error.
@@ -256,14 +258,17 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Userinfo => userinfo::info(ctx, request, line).await,
         Route::TrustExplain => trust_explain::explain(ctx, request, line).await,
         Route::Admin => Ok(admin::answer(ctx, request, line).await),
-        Route::Account => account::answer(ctx, request, line).await,
-        Route::Console => console::answer(ctx, request, line).await,
         Route::Register => register::create(ctx, request, line).await,
         Route::Registration => register::manage(ctx, request, line).await,
         Route::Qr => device_page::qr(ctx, request),
         Route::Home => home::home(ctx, request).await,
         Route::Login if is_post => login::submit(ctx, request, line).await,
         Route::Login => login::show(ctx, request).await,
+        Route::Reset if is_post => reset::submit(ctx, request, line).await,
+        Route::Reset => reset::show(ctx, request).await,
+        Route::Verify if is_post => reset::submit_verify(ctx, request, line).await,
+        Route::Verify => reset::show_verify(ctx, request).await,
+        Route::DevOutbox => reset::outbox(ctx, request).await,
         Route::Logout if is_post => logout::submit(ctx, request, line).await,
         Route::Logout => logout::show(ctx, request, line).await,
         Route::Device if is_post => device_page::submit_code(ctx, request, line).await,

@@ -21,6 +21,8 @@ pub struct Login<'a> {
     pub client: Option<Client<'a>>,
     /// Whether a person who is signed in must prove it once more.
     pub again: bool,
+    /// Whether a forgotten password can be replaced.
+    pub can_reset: bool,
     /// Why the last attempt did not work.
     pub error: Option<LoginError>,
 }

@@ -130,15 +130,16 @@ pub fn findings(sealer: &Sealer<'_>, before: &str, seals: &[Seal], events: &[Sto
         if seal.previous != previous {
             found("seal before it is missing");
         }
-        let of_minute: Vec<Stored> = events.iter().filter(|event| event.minute == seal.minute).cloned().collect();
-        if seal.minute >= kept_from && !seal.holds(&of_minute) {
+        let from = events.partition_point(|event| event.minute < seal.minute);
+        let to = events.partition_point(|event| event.minute <= seal.minute);
+        if seal.minute >= kept_from && !seal.holds(events.get(from..to).unwrap_or_default()) {
             found("events were changed");
         }
         previous = &seal.mac;
     }
     let mut unsealed: Vec<i64> = events.iter().map(|event| event.minute).collect();
     unsealed.dedup();
-    unsealed.retain(|minute| !seals.iter().any(|seal| seal.minute == *minute));
+    unsealed.retain(|minute| seals.binary_search_by_key(minute, |seal| seal.minute).is_err());
     findings.extend(unsealed.into_iter().map(|minute| Finding { minute, what: "events without a seal" }));
     findings
 }

@@ -11,6 +11,7 @@ use super::admin::scopes::{self, is_administrative};
 use super::client::{CLIENT_CREDENTIALS, JWT_BEARER};
 use super::json;
 use super::keyring::KeyRing;
+use super::letter::Mail;
 use super::resource::ResourceRegistry;
 use super::scope::Scope;
 use super::seal::Sealer;
@@ -42,6 +43,8 @@ pub struct Config {
     pub require_pushed_requests: bool,
     /// `OUTBOUND_ALLOW`: `host:port`s that may be reached although they are local or plain http.
     pub outbound_allow: Vec<String>,
+    /// `MAIL_FROM`, `DEV_OUTBOX`: where mails go.
+    pub mail: Mail,
     /// `LATCHKEY_BOOTSTRAP`: what lets the first administrator be made, hashed; absent: nobody is.
     pub bootstrap: Option<SecretHash>,
     /// All the numbers.
@@ -143,8 +146,8 @@ settings! {
     client_keys_cache "CLIENT_KEYS_CACHE" 600 1 86_400 "Age up to which keys fetched from a client's `jwks_uri` are used.";
     client_keys_refetch "CLIENT_KEYS_REFETCH" 60 1 3600 "An unknown `kid` has them fetched again at most this often.";
     outbound_timeout "OUTBOUND_TIMEOUT" 5 1 30 "Longest wait for somebody else's server.";
-    logout_retry "LOGOUT_RETRY" 10 1 3600 "First wait before a back-channel logout is sent again; it doubles from there.";
-    logout_give_up "LOGOUT_GIVE_UP" 86_400 1 604_800 "A back-channel logout is tried for so long.";
+    logout_retry "LOGOUT_RETRY" 10 1 3600 "First wait before a back-channel logout or a webhook is sent again; it doubles from there.";
+    logout_give_up "LOGOUT_GIVE_UP" 86_400 1 604_800 "A back-channel logout or a webhook is tried for so long.";
     document_cache "DOCUMENT_CACHE" 300 1 86_400 "Age up to which a client ID metadata document is used.";
     device_code_lifetime "DEVICE_CODE_LIFETIME" 600 5 1800 "Life of a device code and its user code.";
     device_interval "DEVICE_INTERVAL" 5 1 60 "Seconds between two polls of a device, at first.";
@@ -166,6 +169,8 @@ settings! {
     code_budget_session "CODE_BUDGET_SESSION" 5 1 1000 "Wrong user codes per session and window.";
     code_budget_account "CODE_BUDGET_ACCOUNT" 10 1 1000 "Wrong user codes per account and window.";
     code_budget_realm "CODE_BUDGET_REALM" 1000 1 1_000_000 "Wrong user codes in the whole realm and window.";
+    mail_budget "MAIL_BUDGET" 3 1 1000 "Mails that can be asked for per account and window.";
+    realm_mail_budget "REALM_MAIL_BUDGET" 300 1 1_000_000 "Mails that can be asked for in the whole realm and window.";
     audit_retention_days "AUDIT_RETENTION_DAYS" 400 1 3650 "Whole days that the events of the audit log are kept.";
     admin_max_auth_age "ADMIN_MAX_AUTH_AGE" 43_200 1 31_536_000 "An administrator must have signed in within so long.";
     budget_window "BUDGET_WINDOW" 600 1 86_400 "The window of all budgets.";
@@ -184,6 +189,8 @@ pub const TEXT_SETTINGS: &[&str] = &[
     "CLIENT_ID_DOCUMENTS",
     "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS",
     "OUTBOUND_ALLOW",
+    "MAIL_FROM",
+    "DEV_OUTBOX",
     "LATCHKEY_KEYS",
     "LATCHKEY_KEY_ACTIVE",
     "LATCHKEY_BOOTSTRAP",
@@ -223,6 +230,7 @@ impl Config {
         if settings.device_approval_margin >= settings.device_code_lifetime {
             faults.push("DEVICE_APPROVAL_MARGIN: must be less than DEVICE_CODE_LIFETIME".to_owned());
         }
+        let mail = Mail::parse(vars, &mut faults);
         let bootstrap = vars.get("LATCHKEY_BOOTSTRAP").filter(|secret| !secret.is_empty());
         if bootstrap.is_some_and(|secret| secret.len() < 32) {
             faults.push("LATCHKEY_BOOTSTRAP: must have at least 32 characters".to_owned());
@@ -245,6 +253,7 @@ impl Config {
                 client_id_documents,
                 require_pushed_requests,
                 outbound_allow,
+                mail,
                 bootstrap: bootstrap.map(|secret| SecretHash::of(secret.as_bytes())),
                 settings,
             }),

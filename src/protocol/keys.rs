@@ -203,6 +203,20 @@ pub fn chores(keys: &[KeyRecord], seen: &[String], settings: &Settings, now: Tim
     chores
 }
 
+/// Algorithm and number of the keys to make so that each algorithm has one that waits for its turn.
+pub fn successors(keys: &[KeyRecord], now: Timestamp) -> Vec<(Alg, u32)> {
+    let newest = |alg: Alg| keys.iter().filter(|key| key.alg == alg).max_by_key(|key| key.number);
+    let lacks = |key: &&KeyRecord| key.schedule.sign_from <= now;
+    Alg::ALL.into_iter().filter_map(newest).filter(lacks).map(|key| (key.alg, key.number.saturating_add(1))).collect()
+}
+
+/// The number of the key that has to sign in the place of one that is removed, if no other may.
+pub fn replacement(keys: &[KeyRecord], removed: &KeyRecord, now: Timestamp) -> Option<u32> {
+    let of_alg = || keys.iter().filter(|key| key.alg == removed.alg);
+    let is_needed = removed.schedule.may_sign(now) && !of_alg().any(|key| key.kid != removed.kid && key.schedule.may_sign(now));
+    is_needed.then(|| of_alg().map(|key| key.number).max().unwrap_or_default().saturating_add(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::config::tests::with;
@@ -320,5 +334,19 @@ mod tests {
             set,
             json!({"keys": [{"kty": "EC", "crv": "P-256", "x": "x", "y": "y", "alg": "ES256", "use": "sig", "kid": "ES256-1"}]})
         );
+    }
+
+    #[test]
+    fn each_algorithm_gets_one_successor_and_a_removed_signer_a_replacement() {
+        let settings = with(&[]).unwrap().settings;
+        let first = Schedule::first(at(0), &settings);
+        let mut keys = vec![key(Alg::ES256, 1, first), key(Alg::RS256, 3, first)];
+        assert_eq!(successors(&keys, at(1)), [(Alg::ES256, 2), (Alg::RS256, 4)]);
+        assert_eq!(replacement(&keys, &keys[0], at(1)), Some(2));
+        keys.push(key(Alg::ES256, 2, Schedule::successor(at(1), &settings)));
+        assert_eq!(successors(&keys, at(2)), [(Alg::RS256, 4)]);
+        // The successor does not sign yet, so the one to come stands above it; removing it leaves the signer.
+        assert_eq!(replacement(&keys, &keys[0], at(2)), Some(3));
+        assert_eq!(replacement(&keys, &keys[2], at(2)), None);
     }
 }

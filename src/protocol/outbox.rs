@@ -1,15 +1,18 @@
-//! Logout tokens on their way to clients (OpenID Connect Back-Channel Logout 1.0): which are sent now, when
-//! one that failed is sent again, and when it is given up.
+//! Logout tokens on their way to clients (OpenID Connect Back-Channel Logout 1.0), messages to webhooks and mails to users:
+//! which are sent now, when one that failed is sent again, and when it is given up.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::Settings;
+use super::ids::UserId;
 use super::jose::Alg;
 use super::jwe::Recipient;
+use super::letter::{GIVE_UP, Letter};
 use super::secret::{base64url, sha256};
 use super::time::{Seconds, Timestamp};
+use super::webhook::Message;
 
 /// The event of a logout token (Back-Channel Logout 2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -79,11 +82,79 @@ impl<'a> LogoutClaims<'a> {
     }
 }
 
-/// A delivery that has not arrived yet, as it is stored.
+/// What is delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Parcel {
+    /// A sign-out, to a client.
+    Logout(Delivery),
+    /// An event, to a webhook.
+    Webhook(Message),
+    /// A mail, to a user.
+    Letter(Letter),
+}
+
+impl Parcel {
+    /// Names it: handed over twice it is one parcel.
+    fn id(&self) -> String {
+        match self {
+            Self::Logout(delivery) => delivery.id.clone(),
+            Self::Webhook(message) => format!("{} {}", message.webhook, message.id),
+            Self::Letter(letter) => letter.letter.clone(),
+        }
+    }
+
+    /// Whose it is. What one recipient has coming never waits for what another has.
+    pub fn recipient(&self) -> &str {
+        match self {
+            Self::Logout(delivery) => &delivery.client_id,
+            Self::Webhook(message) => &message.webhook,
+            Self::Letter(letter) => letter.user.as_ref().map_or(&letter.letter, UserId::as_str),
+        }
+    }
+
+    /// To whom, for a log.
+    pub fn to(&self) -> String {
+        let who = match self {
+            Self::Logout(_) => "client",
+            Self::Webhook(_) => "webhook",
+            Self::Letter(_) => "user",
+        };
+        format!("{who} {}", self.recipient())
+    }
+
+    /// What it is, for a log.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Logout(_) => "back-channel logout",
+            Self::Webhook(_) => "webhook",
+            Self::Letter(_) => "mail",
+        }
+    }
+
+    /// For how long it is tried.
+    const fn give_up(&self, settings: &Settings) -> Seconds {
+        match self {
+            Self::Letter(_) => GIVE_UP,
+            Self::Logout(_) | Self::Webhook(_) => Seconds(settings.logout_give_up),
+        }
+    }
+
+    /// When it happened.
+    const fn made_at(&self) -> Timestamp {
+        match self {
+            Self::Logout(delivery) => delivery.made_at,
+            Self::Webhook(message) => message.made_at,
+            Self::Letter(letter) => letter.made_at,
+        }
+    }
+}
+
+/// A parcel that has not arrived yet, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
-    /// The delivery.
-    pub delivery: Delivery,
+    /// The parcel.
+    pub delivery: Parcel,
     /// How often it was put off.
     pub failures: u32,
     /// When it is tried next.
@@ -97,25 +168,29 @@ pub enum Answer {
     Status(u16),
     /// Nobody answered, or nobody was asked; why.
     Silence(&'static str),
+    /// It was taken where nobody answers with a status.
+    Taken,
+    /// Nobody wants it any more.
+    Unwanted,
 }
 
 impl Answer {
-    /// Whether the client has heard (Back-Channel Logout 2.8).
+    /// Whether it is over: the recipient has heard (Back-Channel Logout 2.8), or wants nothing.
     pub const fn is_heard(self) -> bool {
-        matches!(self, Self::Status(200..=299))
+        matches!(self, Self::Status(200..=299) | Self::Taken | Self::Unwanted)
     }
 }
 
 impl Pending {
     /// A delivery to be tried at once.
-    pub const fn new(delivery: Delivery) -> Self {
-        let due = delivery.made_at;
+    pub const fn new(delivery: Parcel) -> Self {
+        let due = delivery.made_at();
         Self { delivery, failures: 0, due }
     }
 
     /// The key that it is stored under: keys sort by when they are due.
     pub fn key(&self) -> String {
-        format!("{} {}", sortable(self.due), self.delivery.id)
+        format!("{} {}", sortable(self.due), self.delivery.id())
     }
 
     /// The first key that is not due yet.
@@ -134,7 +209,7 @@ impl Pending {
     /// together does not come back together. The last attempt is at the very end.
     #[must_use]
     pub fn put_off(&self, settings: &Settings, jitter: u8, now: Timestamp) -> Option<Self> {
-        let end = self.delivery.made_at.plus(Seconds(settings.logout_give_up));
+        let end = self.delivery.made_at().plus(self.delivery.give_up(settings));
         if now >= end {
             return None;
         }
@@ -146,13 +221,13 @@ impl Pending {
 }
 
 /// Parts what is due, oldest first, into those that are tried at once, `most` at most, and the others. All
-/// clients have their turn: no second one of a client is taken before the first of another.
+/// recipients have their turn: no second one of a client is taken before the first of another.
 pub fn next_turn(due: Vec<Pending>, most: usize) -> (Vec<Pending>, Vec<Pending>) {
-    let mut of_client: HashMap<String, usize> = HashMap::new();
+    let mut of_recipient: HashMap<String, usize> = HashMap::new();
     let mut ranked: Vec<(usize, Pending)> = due
         .into_iter()
         .map(|pending| {
-            let rank = of_client.entry(pending.delivery.client_id.clone()).or_default();
+            let rank = of_recipient.entry(pending.delivery.recipient().to_owned()).or_default();
             *rank += 1;
             (*rank, pending)
         })
@@ -177,6 +252,10 @@ mod tests {
 
     fn delivery(client: &str, made_at: Timestamp) -> Delivery {
         Delivery::new("https://a.example/logout", client, "sub", "sid", Alg::RS256, made_at)
+    }
+
+    fn logout(client: &str) -> Pending {
+        Pending::new(Parcel::Logout(delivery(client, START)))
     }
 
     fn settings() -> Settings {
@@ -221,33 +300,58 @@ mod tests {
 
     #[test]
     fn what_waits_can_be_read_again() {
-        let plain = Pending::new(delivery("a", START));
+        let plain = logout("a");
         let text = serde_json::to_string(&plain).unwrap();
         assert!(!text.contains("recipient"), "as it was before there was encryption: {text}");
         assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), plain);
         let recipient = r#"{"client":"a","alg":"ECDH-ES","enc":"A256GCM","keys":{"jwks_uri":"https://a.example/jwks"}}"#;
         let recipient: Recipient = serde_json::from_str(recipient).unwrap();
-        let encrypted = Pending::new(delivery("a", START).encrypted_to(Some(recipient)));
-        assert_eq!(encrypted.delivery.id, plain.delivery.id, "told once, whatever the client registers meanwhile");
+        let encrypted = Pending::new(Parcel::Logout(delivery("a", START).encrypted_to(Some(recipient))));
+        assert_eq!(encrypted.delivery.id(), plain.delivery.id(), "told once, whatever the client registers meanwhile");
         let text = serde_json::to_string(&encrypted).unwrap();
         assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), encrypted);
     }
 
     #[test]
+    fn a_message_is_told_from_a_logout_token() {
+        let message = Message { webhook: "w".to_owned(), id: "e".to_owned(), body: "{}".to_owned(), made_at: START };
+        let stored = Pending::new(Parcel::Webhook(message));
+        let text = serde_json::to_string(&stored).unwrap();
+        assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), stored);
+        assert_eq!((stored.delivery.recipient(), stored.delivery.what()), ("w", "webhook"));
+        assert!(stored.key().ends_with(" w e"), "one event goes to several webhooks: {}", stored.key());
+    }
+
+    #[test]
+    fn a_letter_is_soon_given_up() {
+        use super::super::ids::tests::Counted;
+        use super::super::letter::About;
+        let user = UserId::generate(&mut Counted(0));
+        for user in [Some(user), None] {
+            let letter = Letter::new(user, About::Reset, "en", START, &mut Counted(9));
+            let stored = Pending::new(Parcel::Letter(letter));
+            let text = serde_json::to_string(&stored).unwrap();
+            assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), stored, "{text}");
+            assert_eq!(stored.put_off(&settings(), 0, START).unwrap().due, START.plus(Seconds(10)));
+            assert_eq!(stored.put_off(&settings(), 0, START.plus(GIVE_UP)), None, "the link would be of no use");
+        }
+    }
+
+    #[test]
     fn keys_sort_by_when_they_are_due() {
-        let pending = Pending::new(delivery("a", START));
+        let pending = logout("a");
         let later = Pending { due: START.plus(Seconds(1)), ..pending.clone() };
         assert!(pending.key() < later.key());
         assert!(pending.key() < Pending::first_key_after(START) && later.key() > Pending::first_key_after(START));
         assert_eq!(Pending::due_at(&later.key()), Some(later.due));
         assert_eq!(Pending::due_at("x"), None);
-        assert_eq!(Pending::new(delivery("a", START)).key(), pending.key(), "told twice, it is stored once");
+        assert_eq!(logout("a").key(), pending.key(), "told twice, it is stored once");
     }
 
     #[test]
     fn waits_double_up_to_an_hour_until_it_is_given_up() {
         let settings = settings();
-        let mut pending = Pending::new(delivery("a", START));
+        let mut pending = logout("a");
         let mut now = START;
         let mut waits = Vec::new();
         while let Some(next) = pending.put_off(&settings, 0, now) {
@@ -263,7 +367,7 @@ mod tests {
 
     #[test]
     fn jitter_adds_a_quarter_at_most() {
-        let pending = Pending::new(delivery("a", START));
+        let pending = logout("a");
         let wait = |jitter| pending.put_off(&settings(), jitter, START).unwrap().due.since(START);
         assert_eq!(wait(0), 10_000);
         assert!((12_000..12_500).contains(&wait(255)), "{}", wait(255));
@@ -273,10 +377,10 @@ mod tests {
 
     #[test]
     fn a_client_with_many_does_not_keep_others_waiting() {
-        let pending = |client: &str, seconds| Pending::new(delivery(client, START.plus(Seconds(seconds))));
+        let pending = |client: &str, seconds| Pending::new(Parcel::Logout(delivery(client, START.plus(Seconds(seconds)))));
         let due: Vec<Pending> = (0..50).map(|n| pending("slow", n)).chain([pending("a", 60), pending("b", 61)]).collect();
         let (turn, others) = next_turn(due, 4);
-        let clients: Vec<&str> = turn.iter().map(|pending| pending.delivery.client_id.as_str()).collect();
+        let clients: Vec<&str> = turn.iter().map(|pending| pending.delivery.recipient()).collect();
         assert_eq!(clients, ["slow", "a", "b", "slow"]);
         assert_eq!(turn.first().unwrap().due, START, "the oldest first");
         assert_eq!(others.len(), 48);
@@ -288,6 +392,7 @@ mod tests {
         for status in [200, 202, 204] {
             assert!(Answer::Status(status).is_heard());
         }
+        assert!(Answer::Unwanted.is_heard());
         for answer in [Answer::Status(199), Answer::Status(300), Answer::Status(400), Answer::Status(500), Answer::Silence("x")] {
             assert!(!answer.is_heard());
         }

@@ -15,6 +15,19 @@ const LANES: u32 = 1;
 /// Longest password that is hashed, in bytes; a longer one is as wrong as any other.
 pub const MAX_PASSWORD: usize = 1024;
 
+/// Fewest characters of a password that is set: it is all that proves a person (NIST SP 800-63B 5.1.1). Those that are
+/// there already are taken as they are.
+pub const LEAST_CHARACTERS: usize = 12;
+
+/// What is said of a password that may not be set.
+pub const WEAK: &str = "12 characters at least, 1024 bytes at most";
+
+/// Whether a password may be set.
+pub fn is_settable(password: &Secret) -> bool {
+    let password = password.expose();
+    password.chars().count() >= LEAST_CHARACTERS && password.len() <= MAX_PASSWORD
+}
+
 /// A stored password: `$argon2id$v=19$m=..,t=..,p=..$salt$hash`.
 #[derive(Clone, Debug)]
 pub struct PasswordHash {

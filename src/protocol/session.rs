@@ -206,6 +206,16 @@ pub struct LoginForm {
 }
 sealed_json!(LoginForm, "login form");
 
+/// The form that asks for a link to a new password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResetForm {
+    /// Whose browser.
+    pub browser: BrowserHash,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+sealed_json!(ResetForm, "password reset form");
+
 /// A user code from a link, in a cookie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrefilledCode {

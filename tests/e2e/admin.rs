@@ -4,7 +4,11 @@
 mod bootstrap;
 mod clients;
 mod frame;
+mod grants;
+mod keys;
 mod roles;
+mod users;
+mod webhooks;
 
 use serde_json::{Value, json};
 

@@ -102,6 +102,11 @@ impl Setup {
         self.put(&["ratelimits", binding], limit.into())
     }
 
+    /// A database of its own for the audit log, bound as `AUDIT`.
+    pub fn audit_database(self) -> Self {
+        self.put(&["audit"], true.into())
+    }
+
     /// Users and clients on top of the demo's, in the form of a seed file.
     pub fn seed(self, seed: &Value) -> Self {
         let text = seed.to_string();
@@ -192,6 +197,11 @@ impl Fixture {
     /// The rows of an SQL statement on D1.
     pub async fn d1(&self, sql: &str, params: &[Value]) -> Vec<Value> {
         rows(self.call("d1", json!({ "sql": sql, "params": params })).await)
+    }
+
+    /// The same on the database `AUDIT`.
+    pub async fn audit_d1(&self, sql: &str) -> Vec<Value> {
+        rows(self.call("d1", json!({ "sql": sql, "binding": "AUDIT" })).await)
     }
 
     /// The text under a key in KV.

@@ -14,6 +14,7 @@ mod inputs;
 mod judge;
 mod keys;
 mod logout;
+mod mail;
 mod outages;
 mod pages;
 mod registration;

@@ -220,6 +220,15 @@ const open = (Class) =>
     },
   });
 
+/** The platform's mail: what it is given to send is in the log. */
+export class Mailbox extends WorkerEntrypoint {
+  async send({ from, to, subject, text }) {
+    const taken = async () => console.log(JSON.stringify({ mail: { from, to, subject, text } }));
+    await run("EMAIL", () => subject, taken, "mail: 500 try again");
+    return { messageId: "1" };
+  }
+}
+
 /** What the harness calls, on a port of its own. */
 export class Control extends WorkerEntrypoint {
   async fetch(request) {

@@ -54,9 +54,10 @@ export function freshSecrets() {
 
 /**
  * One Worker for Miniflare. `objectsOf` names the Worker that owns the Durable Objects when it is not
- * this one; `entry` is the source of a module that stands in front of the built one.
+ * this one; `entry` is the source of a module that stands in front of the built one; `databases` are D1
+ * databases by binding besides those of wrangler.toml, `services` other Workers by binding.
  */
-export function worker({ name, bindings, ratelimits = {}, objectsOf, entry }) {
+export function worker({ name, bindings, ratelimits = {}, objectsOf, entry, databases = {}, services = {} }) {
   if (!existsSync(join(BUILD, "index.js"))) throw new Error(`${BUILD}/index.js is missing: run \`make build\``);
   const limit = (l) => ({ namespace_id: l.namespace_id, simple: { ...l.simple, limit: ratelimits[l.name] ?? l.simple.limit } });
   return {
@@ -72,7 +73,8 @@ export function worker({ name, bindings, ratelimits = {}, objectsOf, entry }) {
     compatibilityDate: WRANGLER.compatibility_date,
     compatibilityFlags: WRANGLER.compatibility_flags,
     bindings,
-    d1Databases: Object.fromEntries(WRANGLER.d1_databases.map((d) => [d.binding, d.database_name])),
+    d1Databases: { ...Object.fromEntries(WRANGLER.d1_databases.map((d) => [d.binding, d.database_name])), ...databases },
+    serviceBindings: services,
     kvNamespaces: Object.fromEntries(WRANGLER.kv_namespaces.map((k) => [k.binding, k.binding])),
     durableObjects: Object.fromEntries(
       WRANGLER.durable_objects.bindings.map((o) => [

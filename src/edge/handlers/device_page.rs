@@ -7,6 +7,7 @@ use crate::edge::failure::{Failure, Fault};
 use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes, posted, scopes_on_page, sealed_form};
 use crate::edge::handlers::guess::Guess;
 use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::letters;
 use crate::edge::log::Line;
 use crate::edge::objects::device_flow;
 use crate::edge::store::sessions::SignedIn;
@@ -21,6 +22,7 @@ use crate::protocol::device_authorization::verification_uri_complete;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::Form;
 use crate::protocol::ids::OwnedId;
+use crate::protocol::letter::About;
 use crate::protocol::session::{ApprovalForm, CodeForm, Next, PrefilledCode, UndoForm};
 use crate::protocol::throttle::wait_seconds;
 use crate::protocol::time::{Seconds, Timestamp};
@@ -195,6 +197,8 @@ pub async fn submit_approval(ctx: &Ctx, request: &mut WireRequest, line: &mut Li
     // The same page posted twice keeps the first yes, which was noted then.
     if grant == minted {
         audit::note_or_log(ctx, &event).await;
+        let about = About::NewDevice { client: client.metadata.client_name.clone(), place: asked.place.clone() };
+        letters::post_or_log(ctx, &session.user, about, browser.texts).await;
     }
     let undo = UndoForm {
         holder: browser.holder(ctx, &signed_in),

@@ -10,6 +10,7 @@ use crate::edge::handlers::browser::{Browser, client_on_page, is_fresh, minutes,
 use crate::edge::handlers::guess::Guess;
 use crate::edge::handlers::{answer, session_end};
 use crate::edge::http::{WireRequest, WireResponse};
+use crate::edge::letters;
 use crate::edge::log::Line;
 use crate::edge::store::{Db, Shards, audit, sessions, users};
 use crate::pages::{self, LoginError, Purpose};
@@ -17,6 +18,7 @@ use crate::protocol::audit::Kind;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::form::Form;
 use crate::protocol::ids::{OwnedId, UserId, random};
+use crate::protocol::letter::About;
 use crate::protocol::password::PasswordHash;
 use crate::protocol::secret::{Secret, base64url};
 use crate::protocol::session::{
@@ -126,7 +128,11 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
     };
     // 4
     guess.release(ctx).await;
-    begin_session(ctx, &browser, user, &login, &sealed.next).await
+    let signed_in = begin_session(ctx, &browser, user.clone(), &login, &sealed.next).await?;
+    if known.is_none() {
+        letters::post_or_log(ctx, &user, About::NewBrowser { place: ctx.place.clone() }, browser.texts).await;
+    }
+    Ok(signed_in)
 }
 
 /// A name and password that were looked at.
@@ -255,7 +261,7 @@ async fn form_page(
     let form = LoginForm { browser: browser.hash.clone(), next: next.clone(), made_at: ctx.now };
     let form = ctx.config.sealer().seal(&form, &mut Platform);
     let login = typed.unwrap_or_default();
-    let model = pages::Login { form: &form, login, error, ..pages::Login::default() };
+    let model = pages::Login { form: &form, login, error, can_reset: ctx.config.mail.is_on(), ..pages::Login::default() };
     let Next::Authorize { asked, .. } = &next else {
         let purpose = if next == Next::Home { Purpose::Account } else { Purpose::Device };
         let again = matches!(next, Next::Device { after: Some(_), .. });

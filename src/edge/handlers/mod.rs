@@ -2,7 +2,6 @@
 //! RFC's steps, and the body repeats their numbers.
 
 pub mod access_token;
-pub mod account;
 pub mod accounts;
 pub mod admin;
 pub mod answer;
@@ -15,7 +14,6 @@ pub mod client_document;
 pub mod clients;
 pub mod code;
 pub mod consent;
-pub mod console;
 pub mod device;
 pub mod device_authorization;
 pub mod device_page;
@@ -33,6 +31,7 @@ pub mod par;
 pub mod refresh;
 pub mod register;
 pub mod request_object;
+pub mod reset;
 pub mod revoke;
 pub mod session_end;
 pub mod style;

@@ -2,25 +2,35 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::objects::outbox;
 use crate::edge::pairwise;
+use crate::edge::store::audit;
 use crate::edge::store::sign_outs::{self, Ended, Listener};
-use crate::protocol::ids::UserId;
+use crate::protocol::audit::{Event, Kind};
+use crate::protocol::ids::{OwnedId, UserId};
 use crate::protocol::jwe::Recipient;
-use crate::protocol::outbox::Delivery;
+use crate::protocol::outbox::{Delivery, Parcel};
 use crate::protocol::session::SessionKey;
 
 /// Ends these sessions.
 pub async fn end(ctx: &Ctx, sessions: &[SessionKey]) -> Result<(), Failure> {
-    commit(ctx, &by_user(sessions, None)).await
+    commit(ctx, &by_user(ctx, sessions, None)).await
 }
 
 /// Ends these sessions of a browser, and for one of their users all others too, with all that this user
 /// approved up to now, devices included.
 pub async fn end_everywhere(ctx: &Ctx, user: &UserId, sessions: &[SessionKey]) -> Result<(), Failure> {
-    commit(ctx, &by_user(sessions, Some(user))).await
+    commit(ctx, &by_user(ctx, sessions, Some(user))).await
+}
+
+/// What an administrator ends of a user: these sessions, or with `everywhere` all of them and all that was approved
+/// up to now, devices included.
+pub async fn end_of(ctx: &Ctx, user: &UserId, sessions: Vec<OwnedId>, everywhere: bool, event: Event) -> Result<(), Failure> {
+    commit(ctx, &[Ended { user: user.clone(), sessions, everywhere, event }]).await
 }
 
 /// First the telling is put down, then the sessions end: a failure of the former leaves all as it was, and
@@ -32,13 +42,13 @@ async fn commit(ctx: &Ctx, ended: &[Ended]) -> Result<(), Failure> {
         deliveries.extend(told(ctx, ended, sign_outs::listeners(ctx, ended).await?).await?);
     }
     let told_before: BTreeSet<String> = deliveries.iter().map(|delivery| delivery.id.clone()).collect();
-    outbox::enqueue(ctx, deliveries).await?;
+    outbox::enqueue(ctx, deliveries.into_iter().map(Parcel::Logout).collect()).await?;
     let mut late = Vec::new();
     for ended in ended {
         late.extend(told(ctx, ended, sign_outs::end(ctx, ended).await?).await?);
     }
     late.retain(|delivery| !told_before.contains(&delivery.id));
-    Ok(outbox::enqueue(ctx, late).await?)
+    Ok(outbox::enqueue(ctx, late.into_iter().map(Parcel::Logout).collect()).await?)
 }
 
 /// What listeners are told.
@@ -55,14 +65,17 @@ async fn told(ctx: &Ctx, ended: &Ended, listeners: Vec<Listener>) -> Result<Vec<
     Ok(deliveries)
 }
 
-fn by_user(sessions: &[SessionKey], everywhere: Option<&UserId>) -> Vec<Ended> {
+fn by_user(ctx: &Ctx, sessions: &[SessionKey], everywhere: Option<&UserId>) -> Vec<Ended> {
     let mut ended: Vec<Ended> = Vec::new();
     for SessionKey { user, session } in sessions {
         if let Some(ended) = ended.iter_mut().find(|ended| ended.user == *user) {
             ended.sessions.push(session.clone());
         } else {
             let sessions = vec![session.clone()];
-            ended.push(Ended { user: user.clone(), sessions, everywhere: everywhere == Some(user) });
+            let everywhere = everywhere == Some(user);
+            let what = if everywhere { "everything" } else { "session" };
+            let event = audit::by_user(ctx, Kind::Revocation, user).with(&json!({ "what": what }));
+            ended.push(Ended { user: user.clone(), sessions, everywhere, event });
         }
     }
     ended

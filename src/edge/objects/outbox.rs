@@ -1,5 +1,5 @@
-//! `Outbox`: logout tokens on their way to clients, until they arrived or were tried for long enough. A
-//! fixed number of objects by keyed hash of the client, each with one alarm.
+//! `Outbox`: logout tokens on their way to clients, messages to webhooks and mails to users, until they arrived or were tried
+//! for long enough. A fixed number of objects by keyed hash of the recipient, each with one alarm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -16,10 +16,12 @@ use crate::edge::backchannel;
 use crate::edge::ctx::{Ctx, Platform, now, request_id};
 use crate::edge::failure::{Failure, Fault};
 use crate::edge::js;
+use crate::edge::letters;
 use crate::edge::log::{self, Meter};
+use crate::edge::webhooks;
 use crate::protocol::ids::random;
 use crate::protocol::json;
-use crate::protocol::outbox::{Answer, Delivery, Pending, next_turn};
+use crate::protocol::outbox::{Answer, Parcel, Pending, next_turn};
 use crate::protocol::time::Timestamp;
 
 /// How many objects there are.
@@ -35,7 +37,7 @@ const RUN: usize = 24;
 /// When a run could not even begin, the next begins so much later.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// Deliveries to all clients whose hash leads here, under keys that sort by when they are due.
+/// What is for all recipients whose hash leads here, under keys that sort by when they are due.
 #[durable_object(alarm)]
 pub struct Outbox {
     state: State,
@@ -44,15 +46,15 @@ pub struct Outbox {
 
 #[derive(Deserialize, Serialize)]
 struct Message {
-    deliveries: Vec<Delivery>,
+    deliveries: Vec<Parcel>,
 }
 
 /// Hands deliveries over: once this returns they are stored and on their way. Sent twice they are stored once.
-pub async fn enqueue(ctx: &Ctx, deliveries: Vec<Delivery>) -> std::result::Result<(), Fault> {
+pub async fn enqueue(ctx: &Ctx, deliveries: Vec<Parcel>) -> std::result::Result<(), Fault> {
     let sealer = ctx.config.sealer();
-    let mut objects: BTreeMap<u8, Vec<Delivery>> = BTreeMap::new();
+    let mut objects: BTreeMap<u8, Vec<Parcel>> = BTreeMap::new();
     for delivery in deliveries {
-        let [first, ..] = sealer.mac(ctx.config.ring.active(), "outbox object", &[delivery.client_id.as_bytes()]);
+        let [first, ..] = sealer.mac(ctx.config.ring.active(), "outbox object", &[delivery.recipient().as_bytes()]);
         objects.entry(first % OBJECTS).or_default().push(delivery);
     }
     for (object, deliveries) in objects {
@@ -113,16 +115,16 @@ impl Outbox {
         while !due.is_empty() && attempts < RUN {
             let (turn, others) = next_turn(due, TURN);
             attempts += turn.len();
-            let answers = all(turn.iter().map(|pending| backchannel::deliver(ctx, &pending.delivery)).collect()).await;
+            let answers = all(turn.iter().map(|pending| deliver(ctx, &pending.delivery)).collect()).await;
             for (pending, answer) in turn.iter().zip(answers) {
                 if let Answer::Silence(_) = answer {
-                    silent.insert(pending.delivery.client_id.clone());
+                    silent.insert(pending.delivery.recipient().to_owned());
                 }
                 self.settle(ctx, pending, answer).await?;
             }
             // Who does not answer is not asked again in this run: the others would wait for it.
             let (waiting, asked_later): (Vec<_>, Vec<_>) =
-                others.into_iter().partition(|pending| !silent.contains(&pending.delivery.client_id));
+                others.into_iter().partition(|pending| !silent.contains(pending.delivery.recipient()));
             for pending in asked_later {
                 self.settle(ctx, &pending, Answer::Silence("did not answer another one")).await?;
             }
@@ -145,15 +147,24 @@ impl Outbox {
             let answered = match answer {
                 Answer::Status(status) => format!("status {status}"),
                 Answer::Silence(why) => why.to_owned(),
+                Answer::Taken | Answer::Unwanted => String::new(),
             };
-            let detail =
-                format!("client {}: {answered}, attempt {}; it {what}", pending.delivery.client_id, pending.failures + 1);
-            log::event(level, "back-channel logout", &detail, &ctx.meter);
+            let detail = format!("{}: {answered}, attempt {}; it {what}", pending.delivery.to(), pending.failures + 1);
+            log::event(level, pending.delivery.what(), &detail, &ctx.meter);
             if let Some(next) = next {
                 storage.put_raw(&next.key(), stored(&next)?).await?;
             }
         }
         storage.delete(&pending.key()).await.map(drop)
+    }
+}
+
+/// One attempt.
+async fn deliver(ctx: &Ctx, parcel: &Parcel) -> Answer {
+    match parcel {
+        Parcel::Logout(delivery) => backchannel::deliver(ctx, delivery).await,
+        Parcel::Webhook(message) => webhooks::deliver(ctx, message).await,
+        Parcel::Letter(letter) => letters::deliver(ctx, letter).await,
     }
 }
 

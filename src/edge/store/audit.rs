@@ -88,7 +88,9 @@ impl Db<'_> {
         let place = place.min(statements.len());
         if Shards::of_audit(self.ctx).is_some() {
             let rows = self.batch_all(&statements).await?;
-            if rows.iter().take(place).any(|rows| rows.changes() > 0) {
+            // What `changes()` says in the batch where there is one database.
+            let last = rows.iter().zip(&statements).take(place).rfind(|(_, statement)| statement.writes());
+            if last.is_some_and(|(rows, _)| rows.changes() > 0) {
                 note_or_log(self.ctx, event).await;
             }
             return Ok(rows);

@@ -54,7 +54,7 @@ pub async fn run(ctx: &Ctx, first: &First<'_>, event: &Event) -> Result<bool, Fa
                   WHERE EXISTS (SELECT 1 FROM bootstrap WHERE attempt = ?1) ON CONFLICT DO NOTHING";
     let login = "INSERT INTO logins (login, user_id) SELECT ?2, ?3 \
                  WHERE EXISTS (SELECT 1 FROM bootstrap WHERE attempt = ?1) ON CONFLICT DO NOTHING";
-    let insert = "INSERT INTO users (id, password, claims, roles, created_at, updated_at) SELECT ?2, ?3, ?4, ?5, ?6, ?6 \
+    let insert = "INSERT INTO users (id, login, password, claims, roles, created_at, updated_at) SELECT ?2, ?7, ?3, ?4, ?5, ?6, ?6 \
                   WHERE EXISTS (SELECT 1 FROM bootstrap WHERE attempt = ?1) ON CONFLICT DO NOTHING";
     let claims = serde_json::json!({ "preferred_username": first.login });
     let db = Db::new(ctx, Shards::COMMON);
@@ -71,6 +71,7 @@ pub async fn run(ctx: &Ctx, first: &First<'_>, event: &Event) -> Result<bool, Fa
                 claims.to_string().into(),
                 to_json(&[ADMIN]).into(),
                 ctx.now.into(),
+                first.login.into(),
             ],
         ),
     ];

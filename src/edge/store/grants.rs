@@ -307,6 +307,58 @@ pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<
     Db::new(ctx, Shards::of(session)).run(Statement::new(sql, [user.as_str().into(), ctx.now.into()])).await?.all()
 }
 
+/// A grant that is alive, as an administrator sees it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Alive {
+    /// Its id, which nobody is told.
+    pub id: OwnedId,
+    /// Its client.
+    pub client_id: String,
+    /// What its owner sees it as.
+    pub name: String,
+    /// The grant type that it came by.
+    pub grant_type: String,
+    /// What was approved.
+    pub approved_scope: Scope,
+    /// When.
+    pub approved_at: Timestamp,
+    /// When it last got tokens.
+    pub rotated_at: Timestamp,
+    /// When it is over for certain.
+    pub expires_at: Timestamp,
+    /// Where it was collected, coarsely.
+    pub place: String,
+}
+
+/// The grants of a user that are alive: devices, and apps that stay signed in; at most a thousand.
+pub async fn alive(ctx: &Ctx, user: &UserId) -> Result<Vec<Alive>, Fault> {
+    const SELECT: &str = concat!(
+        "SELECT g.id, g.client_id, g.name, g.grant_type, g.approved_scope, g.approved_at, g.rotated_at, g.expires_at, g.place \
+         FROM grants g JOIN users u ON u.id = g.user_id WHERE g.user_id = ?1 AND g.revoked_at IS NULL AND g.expires_at > ?2 \
+         AND g.approved_at > u.not_before AND ",
+        parent_alive!("g.user_id", "g.parent", "?2"),
+        " AND NOT EXISTS (SELECT 1 FROM consents x WHERE x.user_id = g.user_id AND x.client_id = g.client_id \
+           AND x.withdrawn_at >= g.approved_at) ORDER BY g.rotated_at DESC LIMIT 1000"
+    );
+    Db::new(ctx, Shards::COMMON).run(Statement::new(SELECT, [user.as_str().into(), ctx.now.into()])).await?.all()
+}
+
+/// Gives a grant another name.
+pub async fn rename(ctx: &Ctx, user: &UserId, id: &OwnedId, name: &str, event: &Event) -> Result<(), Fault> {
+    let sql = "UPDATE grants SET name = ?3 WHERE user_id = ?1 AND id = ?2 AND name <> ?3";
+    let parameters = [user.as_str().into(), id.into(), name.into()];
+    Db::new(ctx, Shards::of(id)).record([Statement::new(sql, parameters)], event).await.map(drop)
+}
+
+/// Revokes all grants of a user, and what their codes yielded.
+pub async fn revoke_all(ctx: &Ctx, user: &UserId, why: &'static str, event: &Event) -> Result<(), Fault> {
+    let redemptions = "UPDATE redemptions SET revoked_at = ?2, revoked_why = ?3 WHERE user_id = ?1 AND revoked_at IS NULL";
+    let grants = "UPDATE grants SET revoked_at = ?2, revoked_why = ?3 WHERE user_id = ?1 AND revoked_at IS NULL";
+    let parameters = || [user.as_str().into(), ctx.now.into(), why.into()];
+    let statements = [Statement::new(redemptions, parameters()), Statement::new(grants, parameters())];
+    Db::new(ctx, Shards::COMMON).record(statements, event).await.map(drop)
+}
+
 /// Revokes a grant for good, and notes that with it.
 pub async fn revoke(ctx: &Ctx, user: &UserId, id: &OwnedId, why: &'static str, event: &Event) -> Result<(), Fault> {
     let sql = "UPDATE grants SET revoked_at = ?3, revoked_why = ?4 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL";

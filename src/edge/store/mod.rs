@@ -10,6 +10,7 @@ pub mod bootstrap;
 pub mod client_registry;
 pub mod clients;
 pub mod consents;
+pub mod dev_outbox;
 pub mod exchanges;
 mod gate;
 pub mod grants;
@@ -25,6 +26,7 @@ pub mod sign_outs;
 pub mod signing_keys;
 pub mod trusted_issuers;
 pub mod users;
+pub mod webhooks;
 
 use js_sys::{Array, Reflect};
 use serde::Deserialize;
@@ -95,6 +97,11 @@ impl Statement {
     /// SQL and what `?1`, `?2`, .. stand for.
     pub fn new(sql: &'static str, parameters: impl IntoIterator<Item = Parameter>) -> Self {
         Self { sql, parameters: parameters.into_iter().collect() }
+    }
+
+    /// Whether it may change rows.
+    fn writes(&self) -> bool {
+        !self.sql.starts_with("SELECT")
     }
 }
 

@@ -104,6 +104,29 @@ fn touch(ctx: &Ctx, key: &SessionKey) -> Statement {
     Statement::new(sql, parameters)
 }
 
+/// A session that is alive, as its user and administrators see it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listed {
+    /// Its id, which nobody is told.
+    pub id: OwnedId,
+    /// When the user signed in.
+    pub auth_time: Timestamp,
+    /// When it was last used, within some minutes.
+    pub seen_at: Timestamp,
+    /// Where the sign-in came from, coarsely.
+    pub place: String,
+}
+
+/// The sessions of a user that are alive, the last used first; at most a thousand.
+pub async fn of_user(ctx: &Ctx, user: &UserId) -> Result<Vec<Listed>, Fault> {
+    let settings = &ctx.config.settings;
+    let sql = "SELECT s.id, s.auth_time, s.seen_at, s.place FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?1 \
+               AND s.auth_time > u.not_before AND s.auth_time > ?2 AND s.seen_at > ?3 ORDER BY s.seen_at DESC LIMIT 1000";
+    let absolute = ctx.now.minus(Seconds(settings.session_absolute));
+    let idle = ctx.now.minus(Seconds(settings.session_idle));
+    Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [user.as_str().into(), absolute.into(), idle.into()])).await?.all()
+}
+
 /// Writes a new session.
 pub fn insert(ctx: &Ctx, session: &Session) -> Statement {
     let sql = "INSERT INTO sessions (user_id, id, sid, auth_time, seen_at, acr, amr, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \

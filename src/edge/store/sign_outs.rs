@@ -2,13 +2,12 @@
 //! `users` and `clients`.
 
 use serde::Deserialize;
-use serde_json::json;
 
 use super::clients::ClientRow;
-use super::{Db, Rows, Shards, Statement, audit, sessions, to_json, users};
+use super::{Db, Rows, Shards, Statement, sessions, to_json, users};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
-use crate::protocol::audit::Kind;
+use crate::protocol::audit::Event;
 use crate::protocol::client::Client;
 use crate::protocol::ids::{OwnedId, UserId};
 
@@ -28,10 +27,12 @@ const LISTENERS: &str = "SELECT c.*, x.sid AS heard_sid, x.id AS heard_id FROM \
 pub struct Ended {
     /// Whose.
     pub user: UserId,
-    /// Which; at least one.
+    /// Which; at least one, unless all do.
     pub sessions: Vec<OwnedId>,
     /// Whether all others end too, and all that was approved up to now, devices included.
     pub everywhere: bool,
+    /// What the audit log says of it.
+    pub event: Event,
 }
 
 /// A client that wants to hear that a session ended.
@@ -58,15 +59,13 @@ pub async fn listeners(ctx: &Ctx, ended: &Ended) -> Result<Vec<Listener>, Fault>
 /// Ends them, and says once more who wants to hear of it: nobody comes after this.
 pub async fn end(ctx: &Ctx, ended: &Ended) -> Result<Vec<Listener>, Fault> {
     let db = database(ctx, ended);
-    let what = if ended.everywhere { "everything" } else { "session" };
-    let event =
-        audit::event(ctx, Kind::Revocation, ended.user.as_str()).about(ended.user.as_str()).with(&json!({ "what": what }));
     if ended.everywhere {
         let void = users::sign_out_everywhere(&ended.user, ctx.now);
-        let [listeners, ..] = db.record([select(ended), void, sessions::delete_all(&ended.user)], &event).await?;
+        let [listeners, ..] = db.record([select(ended), sessions::delete_all(&ended.user), void], &ended.event).await?;
         parse(&listeners)
     } else {
-        let [listeners, _] = db.record([select(ended), sessions::delete_these(&ended.user, &ended.sessions)], &event).await?;
+        let [listeners, _] =
+            db.record([select(ended), sessions::delete_these(&ended.user, &ended.sessions)], &ended.event).await?;
         parse(&listeners)
     }
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{Db, Shards, Statement, from_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::audit::Event;
 use crate::protocol::jose::Alg;
 use crate::protocol::keys::{KeyRecord, Schedule};
 use crate::protocol::time::{Seconds, Timestamp};
@@ -44,6 +45,18 @@ pub async fn insert(ctx: &Ctx, keys: &[StoredKey]) -> Result<Vec<StoredKey>, Fau
         Db::new(ctx, Shards::COMMON).run(insert_statement(key)).await?;
     }
     all(ctx).await
+}
+
+/// Writes keys that take the place of one that is removed with them (empty: of none), and notes that. A key that signs
+/// goes only if another may sign in its place: somebody else may have changed the keys meanwhile.
+pub async fn replace(ctx: &Ctx, kid: &str, keys: &[StoredKey], event: &Event) -> Result<(), Fault> {
+    let mut statements: Vec<Statement> = keys.iter().map(insert_statement).collect();
+    if !kid.is_empty() {
+        let sql = "DELETE FROM signing_keys WHERE kid = ?1 AND (sign_from > ?2 OR sign_until <= ?2 OR EXISTS \
+                   (SELECT 1 FROM signing_keys o WHERE o.alg = signing_keys.alg AND o.kid <> ?1 AND o.sign_from <= ?2 AND o.sign_until > ?2))";
+        statements.push(Statement::new(sql, [kid.into(), ctx.now.into()]));
+    }
+    Db::new(ctx, Shards::COMMON).record_all(statements, event).await.map(drop)
 }
 
 /// Moves the instants of a key that does not sign yet.

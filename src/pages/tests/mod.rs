@@ -77,13 +77,19 @@ fn all_pages(word: &str) -> Vec<(String, String)> {
 /// Each page in each state in one language.
 fn pages_in(texts: &'static Texts, word: &str) -> Vec<(&'static str, String)> {
     let realm = &realm_in(texts, word);
-    let pages = [sign_in_pages(realm, word), device_pages(realm, word), app_pages(realm, word), other_pages(realm, word)];
+    let pages = [
+        sign_in_pages(realm, word),
+        mail_pages(realm, word),
+        device_pages(realm, word),
+        app_pages(realm, word),
+        other_pages(realm, word),
+    ];
     pages.concat().into_iter().map(|(name, html)| (name, html.into_string())).collect()
 }
 
 fn sign_in_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
     let page = |model| login(realm, &model);
-    let usual = Login { form: SEALED, login: word, ..Login::default() };
+    let usual = Login { form: SEALED, login: word, can_reset: true, ..Login::default() };
     let failed = |error| page(Login { error: Some(error), ..usual });
     vec![
         ("login", page(Login { form: SEALED, ..Login::default() })),
@@ -94,6 +100,25 @@ fn sign_in_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
         ("login, wrong", failed(LoginError::Wrong)),
         ("login, throttled", failed(LoginError::Throttled { minutes: 3 })),
         ("login, expired", failed(LoginError::Expired)),
+    ]
+}
+
+fn mail_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
+    let usual = Reset { form: SEALED, login: word, stale: false };
+    let chosen = NewPassword { form: SEALED, login: word, weak: false };
+    let text = || word.to_owned();
+    let mail = KeptMail { to: text(), at: text(), subject: text(), body: format!("{word}\n\nhttp://localhost/{word}\n") };
+    vec![
+        ("reset", reset(realm, &usual)),
+        ("reset, stale", reset(realm, &Reset { stale: true, ..usual })),
+        ("new password", new_password(realm, &chosen)),
+        ("new password, weak", new_password(realm, &NewPassword { weak: true, ..chosen })),
+        ("verify", verify(realm, &Verify { form: SEALED, address: word })),
+        ("told, sent", told(realm, Told::Sent)),
+        ("told, password set", told(realm, Told::PasswordSet)),
+        ("told, verified", told(realm, Told::Verified)),
+        ("told, stale", told(realm, Told::Stale)),
+        ("outbox", dev_outbox(realm, &[mail])),
     ]
 }
 

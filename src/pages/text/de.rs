@@ -51,6 +51,8 @@ pub const DE: Texts = Texts {
         submit: "Anmelden",
         wrong: "Der Name oder das Passwort stimmt nicht.",
     },
+    reset: &super::mail::RESET_DE,
+    letters: &super::mail::LETTERS_DE,
     accounts: AccountsTexts { heading: "Konto auswählen" },
     code: CodeTexts {
         heading: "Gerät verbinden",

@@ -46,6 +46,8 @@ pub const EN: Texts = Texts {
         submit: "Sign in",
         wrong: "The name or the password is not right.",
     },
+    reset: &super::mail::RESET_EN,
+    letters: &super::mail::LETTERS_EN,
     accounts: AccountsTexts { heading: "Choose an account" },
     code: CodeTexts {
         heading: "Connect a device",

@@ -52,6 +52,8 @@ pub const FR: Texts = Texts {
         submit: "Se connecter",
         wrong: "Le nom ou le mot de passe n’est pas correct.",
     },
+    reset: &super::mail::RESET_FR,
+    letters: &super::mail::LETTERS_FR,
     accounts: AccountsTexts { heading: "Choisir un compte" },
     code: CodeTexts {
         heading: "Associer un appareil",

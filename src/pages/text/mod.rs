@@ -8,6 +8,7 @@ mod choose;
 mod de;
 mod en;
 mod fr;
+mod mail;
 
 use crate::protocol::admin::scopes;
 
@@ -15,6 +16,7 @@ pub use choose::choose;
 pub use de::DE;
 pub use en::EN;
 pub use fr::FR;
+pub(super) use mail::{LetterTexts, ResetTexts};
 
 /// Every language, the default first.
 pub const ALL: [&Texts; 3] = [&EN, &DE, &FR];
@@ -40,6 +42,8 @@ pub struct Texts {
     pub(super) home: HomeTexts,
     pub(super) client: ClientTexts,
     pub(super) login: LoginTexts,
+    pub(super) reset: &'static ResetTexts,
+    pub(super) letters: &'static LetterTexts,
     pub(super) accounts: AccountsTexts,
     pub(super) code: CodeTexts,
     pub(super) permission: PermissionTexts,

@@ -39,18 +39,12 @@ pub enum Group {
     InitialAccessTokens,
     /// Signing keys.
     Keys,
-    /// This document.
-    OpenApi,
-    /// The realm as a document.
-    Realm,
     /// Roles.
     Roles,
     /// Browser sessions of users.
     Sessions,
     /// The audit log.
     Audit,
-    /// Trusted issuers.
-    Trust,
     /// Users.
     Users,
     /// Webhooks.
@@ -89,7 +83,6 @@ macro_rules! operations {
 
 operations! {
     Bootstrap "POST" "bootstrap" Bootstrap Access::Public;
-    OpenApi "GET" "openapi.json" OpenApi Access::Public;
 
     ListClients "GET" "clients" Clients Access::Read(CLIENTS);
     CreateClient "POST" "clients" Clients Access::Write(CLIENTS);
@@ -104,6 +97,7 @@ operations! {
     PatchUser "PATCH" "users/{user_id}" Users Access::Write(USERS);
     DeleteUser "DELETE" "users/{user_id}" Users Access::Write(USERS);
     SetPassword "POST" "users/{user_id}/password" Users Access::Write(USERS);
+    MailUser "POST" "users/{user_id}/mail" Users Access::Write(USERS);
     SignOutUser "POST" "users/{user_id}/sign-out" Users Access::Write(USERS);
 
     ListGrants "GET" "users/{user_id}/grants" Grants Access::Read(GRANTS);
@@ -124,13 +118,6 @@ operations! {
     RotateKeys "POST" "keys/rotate" Keys Access::Write(KEYS);
     DeleteKey "DELETE" "keys/{kid}" Keys Access::Write(KEYS);
 
-    ListTrustedIssuers "GET" "trusted-issuers" Trust Access::Read(TRUST);
-    CreateTrustedIssuer "POST" "trusted-issuers" Trust Access::Write(TRUST);
-    GetTrustedIssuer "GET" "trusted-issuers/{issuer}" Trust Access::Read(TRUST);
-    PatchTrustedIssuer "PATCH" "trusted-issuers/{issuer}" Trust Access::Write(TRUST);
-    DeleteTrustedIssuer "DELETE" "trusted-issuers/{issuer}" Trust Access::Write(TRUST);
-    ExplainTrust "POST" "trust/explain" Trust Access::Read(TRUST);
-
     ListInitialAccessTokens "GET" "initial-access-tokens" InitialAccessTokens Access::Read(TRUST);
     CreateInitialAccessToken "POST" "initial-access-tokens" InitialAccessTokens Access::Write(TRUST);
     DeleteInitialAccessToken "DELETE" "initial-access-tokens/{id}" InitialAccessTokens Access::Write(TRUST);
@@ -138,18 +125,14 @@ operations! {
     ListAuditEvents "GET" "audit" Audit Access::Read(AUDIT);
     ListAuditSeals "GET" "audit/seals" Audit Access::Read(AUDIT);
     VerifyAudit "GET" "audit/verify" Audit Access::Read(AUDIT);
-    ListSummaries "GET" "summaries" Audit Access::Read(AUDIT);
 
     ListWebhooks "GET" "webhooks" Webhooks Access::Read(AUDIT);
     CreateWebhook "POST" "webhooks" Webhooks Access::Write(AUDIT);
     GetWebhook "GET" "webhooks/{id}" Webhooks Access::Read(AUDIT);
     PatchWebhook "PATCH" "webhooks/{id}" Webhooks Access::Write(AUDIT);
     DeleteWebhook "DELETE" "webhooks/{id}" Webhooks Access::Write(AUDIT);
+    CreateWebhookSecret "POST" "webhooks/{id}/secrets" Webhooks Access::Write(AUDIT);
     TestWebhook "POST" "webhooks/{id}/test" Webhooks Access::Write(AUDIT);
-
-    ExportRealm "GET" "export" Realm Access::Read(ADMIN);
-    PlanRealm "POST" "plan" Realm Access::Read(ADMIN);
-    ImportRealm "POST" "import" Realm Access::Write(ADMIN);
 }
 
 /// What a path below `/admin/v1/` means.

@@ -126,3 +126,32 @@ async fn events_go_by_whole_days_and_the_chain_holds() {
     assert_eq!(fixture.d1("SELECT * FROM audit_seals", &[]).await.len(), 3);
     assert_eq!(findings(&admin).await, [""; 0]);
 }
+
+/// With a database of its own the log lies there, sealed and looked at alike; and what was refused leaves nothing.
+#[tokio::test]
+async fn a_database_of_its_own_holds_the_log() {
+    let fixture = Setup::default().audit_database().start().await;
+    let admin = Admin::ada(&fixture.a).await;
+    let kinds = async || -> Vec<String> {
+        let rows = fixture.audit_d1("SELECT kind FROM audit_events ORDER BY at").await;
+        rows.iter().map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds().await, ["sign_in"]);
+    // The last administrator: the new login is reserved and given back, and nothing was changed.
+    let ada = admin.get("users?login=ada").await.json()["items"][0].clone();
+    let path = format!("users/{}", ada["id"].as_str().unwrap());
+    let refused = admin.patch(&path, "\"1\"", &json!({ "roles": [], "login": "eve" })).await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert_eq!(kinds().await, ["sign_in"]);
+    assert_eq!(admin.patch(&path, "\"1\"", &json!({ "login": "ada.l" })).await.status, 200);
+    assert_eq!(kinds().await, ["sign_in", "admin_change"]);
+    assert_eq!(count(&fixture).await, 0);
+
+    fixture.audit_d1("UPDATE audit_events SET minute = minute - 90").await;
+    fixture.cron(Worker::A).await;
+    assert_eq!(fixture.audit_d1("SELECT events FROM audit_seals").await, [json!({ "events": 2 })]);
+    assert_eq!(findings(&admin).await, [""; 0]);
+    assert_eq!(admin.get("audit?kind=admin_change").await.json()["items"][0]["actor"], ada["id"]);
+    fixture.audit_d1("UPDATE audit_events SET actor = 'somebody'").await;
+    assert_eq!(findings(&admin).await, ["events were changed"]);
+}

@@ -111,7 +111,7 @@ async fn tokens_verify_with_the_jwks_alone() {
     let access_token = one.member("access_token");
     assert_eq!(header(&access_token)["typ"], "at+jwt");
     let (claims, issued_at, expires_at) = verified(&Es256, &jwks, &access_token);
-    let expected = ["iss", "sub", "aud", "client_id", "scope", "jti", "auth_time", "acr", "amr", "sid"];
+    let expected = ["iss", "sub", "aud", "client_id", "scope", "jti", "auth_time", "acr", "amr", "sid", "roles"];
     assert_eq!(names(&claims), HashSet::from(expected), "beside iat and exp");
     let grant = grant_of(fixture, &one).await;
     let auth_time = grant["auth_time"].as_i64().unwrap() / 1000;

@@ -1,15 +1,16 @@
 //! The matrix of sealed kinds: a value sealed for one purpose is nothing in any other
 //! place, though browser, session, subject and time are right.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{setup, signed_in, with_cookies};
+use crate::admin::Admin;
 use crate::harness::Fixture;
-use crate::support::{ADA, Answer, Api, DEVICE_CODE, DeviceSignIn, Person, claims};
+use crate::support::{ADA, Answer, Api, DEVICE_CODE, DeviceSignIn, Person, claims, sleep};
 use crate::web::App;
 
 /// The places where something sealed is taken; each is named by the purpose of what belongs there.
-const PLACES: [&str; 23] = [
+const PLACES: [&str; 26] = [
     "authorize step",
     "consent step",
     "accounts step",
@@ -33,6 +34,9 @@ const PLACES: [&str; 23] = [
     "opaque access token",
     "introspected token",
     "subject token",
+    "password reset form",
+    "password reset link",
+    "address verification link",
 ];
 
 /// The kind that belongs in a place.
@@ -62,7 +66,7 @@ struct Matrix {
 
 impl Matrix {
     async fn new() -> Self {
-        let fixture = setup().var("PASSWORD_BUDGET", "1").start().await;
+        let fixture = setup().var("PASSWORD_BUDGET", "1").var("DEV_OUTBOX", "on").start().await;
         let api = Api::demo(&fixture.a);
         let ada = signed_in(&fixture.a, "ada").await;
         let tokens = api.signed_in(&ada).await;
@@ -93,6 +97,8 @@ impl Matrix {
             let rest = home.split_once(&format!("action=\"{action}\"><input type=\"hidden\" name=\"form\" value=\"")).unwrap().1;
             rest.split_once('"').unwrap().0.to_owned()
         };
+        let reset = ada.get("/reset").await.form();
+        let [reset_link, verify_link, webhook] = mailed(&fixture, &ada, &reset).await;
         let wrapped = fixture.d1("SELECT wrapped FROM signing_keys WHERE alg = 'ES256'", &[]).await;
         let kinds = vec![
             ("authorize step", authorize.strip_prefix("/consent?step=").unwrap().to_owned()),
@@ -117,6 +123,10 @@ impl Matrix {
             ("token id", claims(&tokens.member("access_token"))["jti"].as_str().unwrap().to_owned()),
             ("signing key", wrapped[0]["wrapped"].as_str().unwrap().to_owned()),
             ("salt", salt[0]["wrapped"].as_str().unwrap().to_owned()),
+            ("password reset form", reset),
+            ("password reset link", reset_link),
+            ("address verification link", verify_link),
+            ("webhook secret", webhook),
             ("browser id", browser.clone()),
         ];
         // From here on only a known browser may try ada's password.
@@ -200,6 +210,11 @@ impl Matrix {
                 assert!([read, "not an access token of ours, or expired"].contains(&detail.as_str().unwrap()), "{detail}");
                 detail == read
             }
+            "password reset form" => {
+                taken(&self.post("/reset", &browser, &[("form", value), ("login", "nobody")]).await, 200, 400)
+            }
+            "password reset link" => taken(&get(&format!("/reset?link={value}"), &browser).await, 200, 400),
+            "address verification link" => taken(&get(&format!("/verify?link={value}"), &browser).await, 200, 400),
             _ => unreachable!("{place}"),
         }
     }
@@ -213,6 +228,34 @@ impl Matrix {
         assert!(answer.status == 200 || answer.error() == "invalid_grant", "{}", answer.body);
         answer.status == 200
     }
+}
+
+/// A link to a new password for ada, one that confirms bob's address, and a wrapped secret; all mails have arrived.
+async fn mailed(fixture: &Fixture, ada: &Person, reset: &str) -> [String; 3] {
+    assert_eq!(ada.post("/reset", &[("form", reset), ("login", ADA.0)]).await.status, 200);
+    fixture.d1("UPDATE users SET claims = '{\"email\":\"bob@b.example\"}' WHERE login = 'bob'", &[]).await;
+    let admin = Admin::ada(&fixture.a).await;
+    let bob = admin.get("users?login=bob").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(admin.post(&format!("users/{bob}/mail"), &json!({ "about": "verify" })).await.status, 204);
+    assert_eq!(admin.post("webhooks", &json!({ "url": "https://a.example/", "enabled": false })).await.status, 201);
+    let secret = fixture.d1("SELECT secret FROM webhooks", &[]).await[0]["secret"].as_str().unwrap().to_owned();
+    for _ in 0..200 {
+        let mut waits = 0;
+        for id in fixture.objects("Outbox").await {
+            waits += fixture.object("Outbox", &id).await["stored"].as_object().unwrap().len();
+        }
+        let mails = fixture.d1("SELECT body FROM dev_outbox", &[]).await;
+        let link = |path: &str| {
+            let mut bodies = mails.iter().map(|mail| mail["body"].as_str().unwrap());
+            let after = bodies.find_map(|body| body.split_once(&format!("{path}?link=")))?.1;
+            after.split_whitespace().next().map(str::to_owned)
+        };
+        if let (0, Some(reset), Some(verify)) = (waits, link("/reset"), link("/verify")) {
+            return [reset, verify, secret];
+        }
+        sleep(50).await;
+    }
+    unreachable!("the mails never come");
 }
 
 /// A token exchange that asks for nothing but what the subject token is.
@@ -272,6 +315,9 @@ async fn a_sealed_value_is_good_in_one_place_only() {
         "approval form",
         "undo form",
         "logout form",
+        "password reset link",
+        "address verification link",
+        "password reset form",
     ];
     for place in order {
         let (_, value) = matrix.kinds.iter().find(|(kind, _)| *kind == kind_of(place)).unwrap();
@@ -301,7 +347,7 @@ async fn every_sealed_kind_is_in_the_matrix() {
         }
     }
     assert!(files > 30 && purposes.len() >= 20, "{files} files: {purposes:?}");
-    let known = PLACES.into_iter().chain(["token id", "signing key", "salt"]);
+    let known = PLACES.into_iter().chain(["token id", "signing key", "salt", "webhook secret"]);
     let missing: Vec<&String> = purposes.iter().filter(|purpose| !known.clone().any(|kind| kind == *purpose)).collect();
     assert!(missing.is_empty(), "not in the matrix: {missing:?}");
 }

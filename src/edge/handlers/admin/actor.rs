@@ -29,12 +29,6 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// A user with these roles at a page of ours.
-    pub fn of_page(user: &str, roles: &[String], place: String) -> Self {
-        let all = Scope::parse(&scopes::ALL.join(" ")).unwrap_or_default();
-        Self { id: user.to_owned(), place, scopes: scopes::of_user(&all, roles) }
-    }
-
     /// Refuses who would give, or take, a role or a scope of administration and is no administrator of everything.
     /// Otherwise whoever may change users, clients or trusted issuers could make themselves one.
     pub fn check_may_give<'a>(&self, mut roles_or_scopes: impl Iterator<Item = &'a str>) -> Result<(), Problem> {
@@ -63,7 +57,7 @@ impl Actor {
 /// 3. What stands behind it is alive now; a user still has the role, a client is the operator's and still registered for it.
 /// 4. A user signed in lately (RFC 9470).
 pub async fn authenticated(ctx: &Ctx, request: &WireRequest, line: &mut Line, operation: &Operation) -> Outcome<Actor> {
-    let place = request.place();
+    let place = ctx.place.clone();
     if operation.access == Access::Public {
         return Ok(Actor { id: String::new(), place, scopes: Scope::default() });
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Fault;
+use crate::edge::handlers::admin::users::password_fault;
 use crate::edge::handlers::admin::{Actor, Call, Outcome};
 use crate::edge::http::WireResponse;
 use crate::edge::log;
@@ -16,9 +17,6 @@ use crate::protocol::ids::{UserId, random};
 use crate::protocol::password::PasswordHash;
 use crate::protocol::secret::{Secret, SecretHash, base64url};
 use crate::protocol::session::login_name;
-
-/// Fewest characters of the administrator's password.
-const LEAST_PASSWORD: usize = 12;
 
 #[derive(Deserialize)]
 struct Request {
@@ -50,9 +48,7 @@ pub async fn answer(call: &mut Call<'_>) -> Outcome<WireResponse> {
     if login.is_none() {
         wrong.push(Wrong::at("login", "1 to 254 characters without control characters"));
     }
-    if !(LEAST_PASSWORD..=1024).contains(&request.password.len()) {
-        wrong.push(Wrong::at("password", "12 to 1024 characters"));
-    }
+    wrong.extend(password_fault(&Secret::new(request.password.clone())));
     let (Some(login), true) = (login, wrong.is_empty()) else {
         return Err(Problem::invalid(wrong).into());
     };

@@ -23,13 +23,18 @@ pub mod bootstrap;
 mod call;
 pub mod clients;
 pub mod create;
+pub mod grants;
 pub mod initial_access_tokens;
+pub mod keys;
 mod outcome;
 pub mod roles;
+pub mod sessions;
+pub mod users;
+pub mod webhooks;
 
 pub use actor::Actor;
 pub use call::Call;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Refusal};
 
 use crate::edge::ctx::Ctx;
 use crate::edge::handlers::api::bearer;
@@ -87,8 +92,12 @@ async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<Wire
         Group::Bootstrap => bootstrap::answer(call).await,
         Group::Clients => clients::answer(call, name).await,
         Group::InitialAccessTokens => initial_access_tokens::answer(call, name).await,
+        Group::Grants => grants::answer(call, name).await,
+        Group::Keys => keys::answer(call, name).await,
+        Group::Sessions => sessions::answer(call, name).await,
+        Group::Users => users::answer(call, name).await,
         Group::Roles => roles::answer(call, name).await,
-        _ => Err(Problem::not_found().into()),
+        Group::Webhooks => webhooks::answer(call, name).await,
     }
 }
 
