@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Everything runs without a terminal and without questions.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev serve portal ci-walkthrough federation rotate-keys test lint bench clean
+.PHONY: help setup build dev serve portal ci-walkthrough federation rotate-keys test lint bench cli clean
 SHELL := bash
 
 SOURCES := $(shell find src templates -type f 2>/dev/null) Cargo.toml Cargo.lock
@@ -44,6 +44,9 @@ lint: setup ## formatting and clippy
 
 bench: build ## drive the hot paths and print ops/s, CPU and rows beside the budgets
 	@$(NODE) tools/bench.mjs
+
+cli: setup ## the command line tool for administrators, as target/release/latchkey
+	@cargo build --release --package latchkey-cli
 
 clean: ## remove what was built here (local data and the tools in the cache stay)
 	rm -rf build target node_modules

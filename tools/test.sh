@@ -27,12 +27,14 @@ bash tools/setup.sh "$([ "${1:-}" = lint ] || echo browser)" || { failed=1; fini
 
 native=(--no-default-features --features seed)
 examples=(--example device --example portal --example resource-server --example service-client --example outside-issuer --example federation)
-step "formatting" cargo fmt --check || true
+step "formatting" cargo fmt --all --check || true
 step "clippy, native" cargo clippy --quiet "${native[@]}" --all-targets -- -D warnings || true
+step "clippy, the command line" cargo clippy --quiet --package latchkey-cli --all-targets -- -D warnings || true
 step "clippy, Wasm" cargo clippy --quiet --target wasm32-unknown-unknown --lib -- -D warnings || true
 [ "${1:-}" != lint ] || { finish; exit; }
 
 step "rings 1 and 2: rules, vectors, shape" cargo test "${native[@]}" --lib --bins "${examples[@]}" --test arch --test protocol || true
+step "the command line" cargo test --package latchkey-cli || true
 # The last ring runs the built Worker, the seed tool and the example programs.
 step "the Worker" make --no-print-directory build &&
   step "the seed tool and the examples" cargo build "${native[@]}" --bin latchkey-seed "${examples[@]}" &&
