@@ -17,7 +17,7 @@ use super::failure::Fault;
 use super::js;
 use super::published;
 use super::store::signing_keys::{self, StoredKey};
-use crate::protocol::admin::document::sealed::SigningKey;
+use crate::protocol::admin::sealed_keys::SigningKey;
 use crate::protocol::audit::Event;
 use crate::protocol::jose::{self, Alg, SignatureWitness, Typ, UntrustedJwt};
 use crate::protocol::json;

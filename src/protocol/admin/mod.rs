@@ -8,3 +8,4 @@ pub mod operations;
 pub mod page;
 pub mod problem;
 pub mod scopes;
+pub mod sealed_keys;

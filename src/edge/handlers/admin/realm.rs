@@ -16,10 +16,10 @@ use crate::edge::store::realm::{self as store, Changes, NewKeys, Realm, WithPass
 use crate::edge::store::roles::Role;
 use crate::edge::store::users::User;
 use crate::protocol::admin::client::has_secret;
-use crate::protocol::admin::document::sealed::{self, Keys};
 use crate::protocol::admin::document::{self, ClientEntry, Document, FORMAT, MOST_BYTES, Password, UserEntry};
 use crate::protocol::admin::operations::Name;
 use crate::protocol::admin::problem::{Problem, Word, Wrong};
+use crate::protocol::admin::sealed_keys::{self as sealed, Keys};
 use crate::protocol::client::{Client, Origin};
 use crate::protocol::ids::{UserId, random};
 use crate::protocol::password::{PasswordHash, WEAK, is_settable};
