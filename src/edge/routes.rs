@@ -3,7 +3,7 @@
 use super::ctx::Ctx;
 use super::failure::Failure;
 use super::handlers::{
-    accounts, admin, answer, authorize,
+    account, accounts, admin, answer, authorize,
     browser::{self, Browser},
     consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, reset, revoke, style,
     token, trust_explain, userinfo,
@@ -61,6 +61,8 @@ pub enum Route {
     Home,
     /// Sign-in.
     Login,
+    /// What is a person's own.
+    Account,
     /// A new password, by mail.
     Reset,
     /// An address confirmed, by mail.
@@ -109,6 +111,7 @@ impl Route {
             "/device/qr" => Self::Qr,
             "/" => Self::Home,
             "/login" => Self::Login,
+            "/account" => Self::Account,
             "/reset" => Self::Reset,
             "/verify" => Self::Verify,
             "/dev/outbox" => Self::DevOutbox,
@@ -147,6 +150,7 @@ impl Route {
             Self::Qr => "device/qr",
             Self::Home => "home",
             Self::Login => "login",
+            Self::Account => "account",
             Self::Reset => "reset",
             Self::Verify => "verify",
             Self::DevOutbox => "dev/outbox",
@@ -183,9 +187,14 @@ impl Route {
             Self::Userinfo => &["GET", "POST", "OPTIONS"],
             // A GET may spend a pushed request, so it is no HEAD.
             Self::Authorize => &["GET", "POST"],
-            Self::Consent | Self::Accounts | Self::Login | Self::Logout | Self::Device | Self::Reset | Self::Verify => {
-                &["GET", "HEAD", "POST"]
-            }
+            Self::Consent
+            | Self::Accounts
+            | Self::Login
+            | Self::Logout
+            | Self::Device
+            | Self::Account
+            | Self::Reset
+            | Self::Verify => &["GET", "HEAD", "POST"],
             Self::Unknown => &[],
         }
     }
@@ -204,6 +213,7 @@ impl Route {
                 | Self::Consent
                 | Self::Accounts
                 | Self::Login
+                | Self::Account
                 | Self::Reset
                 | Self::Verify
                 | Self::DevOutbox
@@ -264,6 +274,8 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Home => home::home(ctx, request).await,
         Route::Login if is_post => login::submit(ctx, request, line).await,
         Route::Login => login::show(ctx, request).await,
+        Route::Account if is_post => account::submit(ctx, request, line).await,
+        Route::Account => account::show(ctx, request).await,
         Route::Reset if is_post => reset::submit(ctx, request, line).await,
         Route::Reset => reset::show(ctx, request).await,
         Route::Verify if is_post => reset::submit_verify(ctx, request, line).await,

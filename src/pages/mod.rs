@@ -4,6 +4,7 @@
 //! content security policy allows neither; [`form_post`] names a script of our own), and keep the
 //! element ids and field names that automation relies on. All words come from [`text`], all colours from [`style()`].
 
+mod account;
 mod accounts;
 mod client;
 mod code;
@@ -25,6 +26,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub use account::{AccountNotice, AccountPage, Happened, OwnApp, OwnBrowser, OwnDevice, OwnEvent, account};
 pub use accounts::{Account, Accounts, accounts};
 pub use client::{Client, RequestedScope};
 pub use code::{CodeEntry, CodeError, code_entry};

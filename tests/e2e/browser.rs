@@ -290,6 +290,32 @@ struct Audit<'a> {
 }
 
 impl Audit<'_> {
+    /// The pages around mails.
+    async fn mails(&mut self, fixture: &Fixture) {
+        let (page, url) = (self.page, |path: &str| format!("{}{path}", fixture.a));
+        page.open(&url("/reset")).await;
+        self.look("reset", "Get a new password").await;
+        page.fill("#login", ADA.0).await;
+        page.follow("#reset-submit").await;
+        self.look("reset-sent", "Look at your e-mail").await;
+        let mut link = None;
+        for _ in 0..100 {
+            page.open(&url("/dev/outbox")).await;
+            if page.has("a[href*='/reset?link=']").await {
+                link = Some(page.property("a[href*='/reset?link=']", "href").await);
+                break;
+            }
+            sleep(50).await;
+        }
+        self.look("outbox", "Mails that were not sent").await;
+        page.open(&link.unwrap()).await;
+        self.look("new-password", "Choose a new password").await;
+        page.open(&url("/reset?link=x")).await;
+        self.look("reset-stale", "Get a new password").await;
+        page.open(&url("/verify?link=x")).await;
+        self.look("verify-stale", "Confirm your e-mail address").await;
+    }
+
     /// The page as it is now, which must have this heading.
     async fn look(&mut self, name: &str, heading: &str) {
         let page = self.page;
@@ -426,6 +452,7 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
                           FROM logins, (SELECT unixepoch() * 1000 AS n) WHERE login = 'ada'";
     let fixture = setup()
         .var("REALM_NAME", "St. Elsewhere Hospital")
+        .var("DEV_OUTBOX", "on")
         .var("PASSWORD_BUDGET", "2")
         .var("CODE_BUDGET_SESSION", "2")
         .seed(&ornate_clients());
@@ -447,6 +474,15 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
     page.open(&url("/")).await;
     assert!(page.has(".devices").await);
     audit.look("home-devices", "You are signed in").await;
+    page.follow("a[href='/account']").await;
+    page.script("document.querySelectorAll('details').forEach((details) => { details.open = true })").await;
+    audit.look("account", "Your account").await;
+    page.fill("#old", "not this one").await;
+    page.fill("#password", "a new one of my own").await;
+    page.follow("#account-password").await;
+    audit.look("account-wrong", "Your account").await;
+    audit.mails(&fixture).await;
+    page.open(&url("/")).await;
     page.follow("a[href='/logout']").await;
     audit.look("logout", "Sign out?").await;
     audit.expire("#logout-confirm").await;

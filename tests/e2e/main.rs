@@ -1,5 +1,6 @@
 //! Ring 3: the built Worker on workerd, over HTTP and in a real browser.
 
+mod account;
 mod admin;
 mod apps;
 mod audit;

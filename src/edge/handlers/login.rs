@@ -52,6 +52,7 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
 fn onward(ctx: &Ctx, browser: &Browser, next: &Next, user: &UserId) -> WireResponse {
     match next {
         Next::Home => browser.name_on(ctx, WireResponse::see_other("/")),
+        Next::Account => browser.name_on(ctx, WireResponse::see_other("/account")),
         Next::Device { .. } => browser.name_on(ctx, WireResponse::see_other("/device")),
         Next::Authorize { asked, .. } => {
             browser.to_step(ctx, "/authorize", Asked { chosen: Some(user.clone()), ..(**asked).clone() })
@@ -64,6 +65,7 @@ fn onward(ctx: &Ctx, browser: &Browser, next: &Next, user: &UserId) -> WireRespo
 fn anybodys(ctx: &Ctx, next: Next) -> Next {
     match next {
         Next::Authorize { asked, .. } => Next::Authorize { asked: Box::new(asked.anew(ctx.now)), beside: false },
+        Next::Account => Next::Account,
         Next::Home | Next::Device { .. } => Next::Home,
     }
 }
@@ -243,7 +245,7 @@ fn guess(ctx: &Ctx, login: &str, known: Option<&KnownAccount>) -> Guess {
 /// one later than itself.
 fn wants_again(next: &Next, auth_time: Timestamp) -> bool {
     match next {
-        Next::Home => false,
+        Next::Home | Next::Account => false,
         Next::Device { after, .. } => after.is_some_and(|after| auth_time <= after),
         Next::Authorize { asked, beside } => *beside || auth_time <= asked.made_at,
     }
@@ -263,7 +265,7 @@ async fn form_page(
     let login = typed.unwrap_or_default();
     let model = pages::Login { form: &form, login, error, can_reset: ctx.config.mail.is_on(), ..pages::Login::default() };
     let Next::Authorize { asked, .. } = &next else {
-        let purpose = if next == Next::Home { Purpose::Account } else { Purpose::Device };
+        let purpose = if matches!(next, Next::Device { .. }) { Purpose::Device } else { Purpose::Account };
         let again = matches!(next, Next::Device { after: Some(_), .. });
         let model = pages::Login { purpose, again, ..model };
         return Ok(browser.page(ctx, status, pages::login(&browser.realm(ctx), &model)));

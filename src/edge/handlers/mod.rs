@@ -2,6 +2,7 @@
 //! RFC's steps, and the body repeats their numbers.
 
 pub mod access_token;
+pub mod account;
 pub mod accounts;
 pub mod admin;
 pub mod answer;

@@ -12,7 +12,7 @@ use crate::edge::handlers::session_end;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::letters::{self, address};
 use crate::edge::log::Line;
-use crate::edge::store::users::{self, User};
+use crate::edge::store::users::{self, NewPassword, User};
 use crate::edge::store::{audit, dev_outbox};
 use crate::pages::{self, KeptMail, Told};
 use crate::protocol::audit::Kind;
@@ -87,7 +87,8 @@ async fn set(ctx: &Ctx, browser: &Browser, form: &Form, line: &mut Line) -> Resu
     let everywhere = form.get("everywhere") == Some("1");
     let event = |what: &str| audit::by_user(ctx, Kind::AccountChange, &user.id).with(&json!({ "what": what }));
     let hash = PasswordHash::create(&password, &mut Platform).map(|hash| hash.to_text()).unwrap_or_default();
-    if !users::set_password(ctx, &user, &hash, everywhere, &event("password reset")).await? {
+    let new = NewPassword { hash: &hash, sign_out: everywhere, keep: None, what: "password_reset" };
+    if !users::set_password(ctx, &user, &new, &event("password reset")).await? {
         return stale(line);
     }
     if everywhere {

@@ -1,12 +1,15 @@
 //! The apps that a user lets use the account: one for each client, however many sign-ins there are.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Deserialize;
 
 use super::gate::parent_alive;
-use super::{Db, Shards, Statement, consents};
+use super::{Db, Shards, Statement, consents, from_json, to_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
 use crate::protocol::audit::Event;
+use crate::protocol::consent::Choice;
 use crate::protocol::ids::{OwnedId, UserId};
 use crate::protocol::time::Timestamp;
 
@@ -42,6 +45,36 @@ pub async fn of_user(ctx: &Ctx, session: &OwnedId, user: &UserId) -> Result<Vec<
                JOIN clients c ON c.id = a.client_id GROUP BY a.client_id ORDER BY name LIMIT 100"
     );
     Db::new(ctx, Shards::of(session)).run(Statement::new(SELECT, [user.as_str().into(), ctx.now.into()])).await?.all()
+}
+
+/// Names of clients by id.
+pub async fn names(ctx: &Ctx, clients: impl Iterator<Item = &str>) -> Result<BTreeMap<String, String>, Fault> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: String,
+        name: String,
+    }
+    let ids: BTreeSet<&str> = clients.collect();
+    let sql =
+        "SELECT id, json_extract(metadata, '$.client_name') AS name FROM clients WHERE id IN (SELECT value FROM json_each(?1))";
+    let rows = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [to_json(&ids).into()])).await?;
+    Ok(rows.all::<Row>()?.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
+/// What a user allowed apps, by client: scopes that are remembered.
+pub async fn allowed(ctx: &Ctx, user: &UserId) -> Result<BTreeMap<String, Vec<String>>, Fault> {
+    #[derive(Deserialize)]
+    struct Row {
+        client_id: String,
+        choice: String,
+    }
+    let sql = "SELECT client_id, choice FROM consents WHERE user_id = ?1 AND choice <> '' AND (withdrawn_at IS NULL OR withdrawn_at < given_at)";
+    let rows = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [user.as_str().into()])).await?;
+    let allowed = |row: Row| {
+        let choice: Choice = from_json("consents.choice", &row.choice)?;
+        Ok((row.client_id, choice.allowed.iter().map(str::to_owned).collect()))
+    };
+    rows.all::<Row>()?.into_iter().map(allowed).collect()
 }
 
 /// Disconnects an app: the consent is taken back, which voids all that was approved for it up to now, and

@@ -359,6 +359,14 @@ pub async fn revoke_all(ctx: &Ctx, user: &UserId, why: &'static str, event: &Eve
     Db::new(ctx, Shards::COMMON).record(statements, event).await.map(drop)
 }
 
+/// Ends all devices of a user.
+pub async fn revoke_devices(ctx: &Ctx, user: &UserId, why: &'static str, event: &Event) -> Result<(), Fault> {
+    let sql = "UPDATE grants SET revoked_at = ?2, revoked_why = ?3 WHERE user_id = ?1 AND revoked_at IS NULL \
+               AND grant_type = 'urn:ietf:params:oauth:grant-type:device_code'";
+    let parameters = [user.as_str().into(), ctx.now.into(), why.into()];
+    Db::new(ctx, Shards::COMMON).record([Statement::new(sql, parameters)], event).await.map(drop)
+}
+
 /// Revokes a grant for good, and notes that with it.
 pub async fn revoke(ctx: &Ctx, user: &UserId, id: &OwnedId, why: &'static str, event: &Event) -> Result<(), Fault> {
     let sql = "UPDATE grants SET revoked_at = ?3, revoked_why = ?4 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL";

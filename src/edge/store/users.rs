@@ -10,7 +10,7 @@ use crate::edge::failure::Fault;
 use crate::protocol::admin::page::Page;
 use crate::protocol::admin::scopes::ADMIN;
 use crate::protocol::audit::Event;
-use crate::protocol::ids::UserId;
+use crate::protocol::ids::{OwnedId, UserId};
 use crate::protocol::time::Timestamp;
 
 /// What a sign-in needs of a user.
@@ -225,17 +225,83 @@ pub async fn delete(ctx: &Ctx, user: &User, event: &Event) -> Result<(), Fault> 
     Db::new(ctx, Shards::COMMON).record_after(1, statements, event).await.map(drop)
 }
 
-/// Sets the password of a user of this version. With `sign_out` everything up to now is void. Whether it is this
-/// password now: told by what stands there, for a batch may be run twice.
-pub async fn set_password(ctx: &Ctx, user: &User, password: &str, sign_out: bool, event: &Event) -> Result<bool, Fault> {
+/// A password to be.
+pub struct NewPassword<'a> {
+    /// PHC.
+    pub hash: &'a str,
+    /// Whether everything up to now is void.
+    pub sign_out: bool,
+    /// The session that stays all the same: its user has just proved who they are.
+    pub keep: Option<&'a OwnedId>,
+    /// What its owner is told that happened.
+    pub what: &'static str,
+}
+
+/// A change of credentials, as its owner is told.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SecurityEvent {
+    /// What.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where from, coarsely.
+    pub place: String,
+}
+
+/// The user and the stored password.
+pub async fn with_password(ctx: &Ctx, id: &UserId) -> Result<Option<(User, String)>, Fault> {
+    #[derive(Deserialize)]
+    struct Row {
+        password: String,
+        #[serde(flatten)]
+        user: UserRow,
+    }
+    let sql = "SELECT password, id, login, claims, roles, enabled, not_before, version, created_at, updated_at FROM users WHERE id = ?1";
+    let row: Option<Row> = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [id.as_str().into()])).await?.first()?;
+    row.map(|row| Ok((row.user.parse()?, row.password))).transpose()
+}
+
+/// The last changes of a user's credentials, newest first.
+pub async fn security_events(ctx: &Ctx, id: &UserId) -> Result<Vec<SecurityEvent>, Fault> {
+    #[derive(Deserialize)]
+    struct Row {
+        security_events: String,
+    }
+    let sql = "SELECT security_events FROM users WHERE id = ?1";
+    let row: Option<Row> = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [id.as_str().into()])).await?.first()?;
+    row.map_or(Ok(Vec::new()), |row| from_json("users.security_events", &row.security_events))
+}
+
+/// Sets the password of a user of this version, and notes that for its owner in the same row. Whether it is this password
+/// now: told by what stands there, for a batch may be run twice.
+pub async fn set_password(ctx: &Ctx, user: &User, new: &NewPassword<'_>, event: &Event) -> Result<bool, Fault> {
+    // What was approved in this very millisecond is void too, unless it is the session that stays.
     let sql = "UPDATE users SET password = ?3, version = version + 1, updated_at = ?4, \
-               not_before = CASE ?5 WHEN 1 THEN MAX(not_before, ?4) ELSE not_before END WHERE id = ?1 AND version = ?2";
+               not_before = CASE ?5 WHEN 1 THEN MAX(not_before, ?4 - ?6) ELSE not_before END, \
+               security_events = (SELECT json_group_array(json(value)) FROM (SELECT ?7 AS value UNION ALL \
+                   SELECT value FROM (SELECT value FROM json_each(users.security_events) LIMIT 9))) \
+               WHERE id = ?1 AND version = ?2";
     let id = || user.id.as_str().into();
-    let parameters = [id(), user.version.into(), password.into(), ctx.now.into(), u32::from(sign_out).into()];
+    let noted = serde_json::json!({ "what": new.what, "at": ctx.now, "place": ctx.place }).to_string();
+    let parameters = [
+        id(),
+        user.version.into(),
+        new.hash.into(),
+        ctx.now.into(),
+        u32::from(new.sign_out).into(),
+        u32::from(new.keep.is_some()).into(),
+        noted.into(),
+    ];
+    let mut statements = vec![Statement::new(sql, parameters)];
+    if let (Some(keep), true) = (new.keep, new.sign_out) {
+        let sql = "UPDATE sessions SET auth_time = ?3, seen_at = ?3 WHERE user_id = ?1 AND id = ?2 \
+                   AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password = ?4)";
+        statements.push(Statement::new(sql, [id(), keep.into(), ctx.now.into(), new.hash.into()]));
+    }
     let over = "DELETE FROM sessions WHERE user_id = ?1 AND auth_time <= (SELECT not_before FROM users WHERE id = ?1)";
+    statements.push(Statement::new(over, [id()]));
     let is_it = "SELECT 1 FROM users WHERE id = ?1 AND password = ?2";
-    let is_it = Statement::new(is_it, [id(), password.into()]);
-    let statements = vec![Statement::new(sql, parameters), Statement::new(over, [id()]), is_it];
+    statements.push(Statement::new(is_it, [id(), new.hash.into()]));
     let rows = Db::new(ctx, Shards::COMMON).record_after(1, statements, event).await?;
     Ok(rows.last().map(Rows::first::<Exists>).transpose()?.flatten().is_some())
 }

@@ -80,6 +80,7 @@ fn pages_in(texts: &'static Texts, word: &str) -> Vec<(&'static str, String)> {
     let pages = [
         sign_in_pages(realm, word),
         mail_pages(realm, word),
+        account_pages(realm, word),
         device_pages(realm, word),
         app_pages(realm, word),
         other_pages(realm, word),
@@ -119,6 +120,47 @@ fn mail_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
         ("told, verified", told(realm, Told::Verified)),
         ("told, stale", told(realm, Told::Stale)),
         ("outbox", dev_outbox(realm, &[mail])),
+    ]
+}
+
+fn account_pages(realm: &Realm<'_>, word: &str) -> Vec<(&'static str, Html)> {
+    let this = OwnBrowser { this: true, place: word, since: 86_400, used: 1_795_347_727, form: SEALED };
+    let device = OwnDevice { name: word, client: "x", place: word, since: 86_400, used: 86_400, rename: SEALED, end: SEALED };
+    let scopes = [("openid", None), (word, Some(word)), (word, None)];
+    let app = OwnApp { name: word, since: 86_400, used: Some(86_400), scopes: &scopes, form: SEALED };
+    let event = |what| OwnEvent { what, at: 86_400, place: word };
+    let events = [
+        Happened::SignedIn,
+        Happened::Connected(word),
+        Happened::PasswordChanged,
+        Happened::PasswordReset,
+        Happened::PasswordSet,
+    ];
+    let bare = AccountPage { name: word, login: word, password: SEALED, browsers: &[this], ..AccountPage::default() };
+    let full = AccountPage {
+        email: Some((word, false)),
+        verify: Some(SEALED),
+        notice: Some(AccountNotice::Done),
+        browsers: &[this, OwnBrowser { this: false, place: "", ..this }],
+        end_browsers: Some(SEALED),
+        devices: &[device],
+        end_devices: Some(SEALED),
+        pages: (Some(0), Some(2)),
+        apps: &[app],
+        events: &events.map(event),
+        ..bare
+    };
+    let told = |notice| account(realm, &AccountPage { notice: Some(notice), ..bare });
+    vec![
+        ("account", account(realm, &full)),
+        ("account, bare", account(realm, &bare)),
+        ("account, password", told(AccountNotice::Password)),
+        ("account, sent", told(AccountNotice::Sent)),
+        ("account, wrong", told(AccountNotice::Wrong)),
+        ("account, weak", told(AccountNotice::Weak)),
+        ("account, throttled", told(AccountNotice::Throttled(0))),
+        ("account, expired", told(AccountNotice::Expired)),
+        ("account, name", told(AccountNotice::Name)),
     ]
 }
 

@@ -27,6 +27,7 @@ pub const DE: Texts = Texts {
         welcome: "Willkommen",
         lede: "Melden Sie sich an, um ein Gerät zu verbinden.",
         connect: "Gerät verbinden",
+        account: "Ihr Konto",
         sign_in: "Anmelden",
         devices: "Ihre Geräte",
         allowed_on: "Verbunden am",
@@ -53,6 +54,7 @@ pub const DE: Texts = Texts {
     },
     reset: &super::mail::RESET_DE,
     letters: &super::mail::LETTERS_DE,
+    account: &super::account::DE,
     accounts: AccountsTexts { heading: "Konto auswählen" },
     code: CodeTexts {
         heading: "Gerät verbinden",

@@ -27,6 +27,7 @@ pub const EN: Texts = Texts {
         welcome: "Welcome",
         lede: "Sign in to connect a device.",
         connect: "Connect a device",
+        account: "Your account",
         sign_in: "Sign in",
         devices: "Your devices",
         allowed_on: "Connected on",
@@ -48,6 +49,7 @@ pub const EN: Texts = Texts {
     },
     reset: &super::mail::RESET_EN,
     letters: &super::mail::LETTERS_EN,
+    account: &super::account::EN,
     accounts: AccountsTexts { heading: "Choose an account" },
     code: CodeTexts {
         heading: "Connect a device",

@@ -28,6 +28,7 @@ pub const FR: Texts = Texts {
         welcome: "Bienvenue",
         lede: "Connectez-vous pour associer un appareil.",
         connect: "Associer un appareil",
+        account: "Votre compte",
         sign_in: "Se connecter",
         devices: "Vos appareils",
         allowed_on: "Accès autorisé le",
@@ -54,6 +55,7 @@ pub const FR: Texts = Texts {
     },
     reset: &super::mail::RESET_FR,
     letters: &super::mail::LETTERS_FR,
+    account: &super::account::FR,
     accounts: AccountsTexts { heading: "Choisir un compte" },
     code: CodeTexts {
         heading: "Associer un appareil",

@@ -4,6 +4,7 @@
 //! know the plural. Where a name follows, it stands at the end ("Signed in as") or at the start of a
 //! sentence, which is possible in every language.
 
+mod account;
 mod choose;
 mod de;
 mod en;
@@ -12,6 +13,7 @@ mod mail;
 
 use crate::protocol::admin::scopes;
 
+pub(super) use account::AccountTexts;
 pub use choose::choose;
 pub use de::DE;
 pub use en::EN;
@@ -44,6 +46,7 @@ pub struct Texts {
     pub(super) login: LoginTexts,
     pub(super) reset: &'static ResetTexts,
     pub(super) letters: &'static LetterTexts,
+    pub(super) account: &'static AccountTexts,
     pub(super) accounts: AccountsTexts,
     pub(super) code: CodeTexts,
     pub(super) permission: PermissionTexts,
@@ -73,6 +76,7 @@ pub(super) struct HomeTexts {
     pub(super) welcome: &'static str,
     pub(super) lede: &'static str,
     pub(super) connect: &'static str,
+    pub(super) account: &'static str,
     pub(super) sign_in: &'static str,
     pub(super) devices: &'static str,
     pub(super) allowed_on: &'static str,

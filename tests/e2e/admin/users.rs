@@ -227,7 +227,7 @@ async fn a_lost_answer_is_no_refusal() {
     fixture.fault(Worker::A, &Fault::new("DB", Mode::After, "DELETE FROM users")).await;
     assert_eq!(admin.delete(&path).await.status, 204);
     let sql = "SELECT COUNT(*) AS n FROM audit_events WHERE kind = 'admin_change' AND subject = ?1";
-    assert_eq!(fixture.d1(sql, &[user["id"].clone()]).await[0]["n"], 4);
+    assert_eq!(fixture.d1(sql, &[user["id"].clone()]).await[0]["n"], 5);
     assert_eq!(fixture.disarm(Worker::A).await, 0);
     let reader = Admin::with(&fixture.a, &token(&fixture.a, "openid latchkey:grants").await);
     assert_problem("another scope", &reader.get("users").await, 403, "insufficient_scope");

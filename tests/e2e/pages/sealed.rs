@@ -10,7 +10,7 @@ use crate::support::{ADA, Answer, Api, DEVICE_CODE, DeviceSignIn, Person, claims
 use crate::web::App;
 
 /// The places where something sealed is taken; each is named by the purpose of what belongs there.
-const PLACES: [&str; 26] = [
+const PLACES: [&str; 27] = [
     "authorize step",
     "consent step",
     "accounts step",
@@ -37,6 +37,7 @@ const PLACES: [&str; 26] = [
     "password reset form",
     "password reset link",
     "address verification link",
+    "account form",
 ];
 
 /// The kind that belongs in a place.
@@ -98,6 +99,10 @@ impl Matrix {
             rest.split_once('"').unwrap().0.to_owned()
         };
         let reset = ada.get("/reset").await.form();
+        // The first one of the page: it renames a device, which needs a name.
+        let account = ada.get("/account").await.body;
+        let account = account.split("<details>").nth(1).unwrap().split("value=\"").nth(1).unwrap();
+        let account = account.split('"').next().unwrap().to_owned();
         let [reset_link, verify_link, webhook] = mailed(&fixture, &ada, &reset).await;
         let wrapped = fixture.d1("SELECT wrapped FROM signing_keys WHERE alg = 'ES256'", &[]).await;
         let kinds = vec![
@@ -123,6 +128,7 @@ impl Matrix {
             ("token id", claims(&tokens.member("access_token"))["jti"].as_str().unwrap().to_owned()),
             ("signing key", wrapped[0]["wrapped"].as_str().unwrap().to_owned()),
             ("salt", salt[0]["wrapped"].as_str().unwrap().to_owned()),
+            ("account form", account),
             ("password reset form", reset),
             ("password reset link", reset_link),
             ("address verification link", verify_link),
@@ -215,6 +221,10 @@ impl Matrix {
             }
             "password reset link" => taken(&get(&format!("/reset?link={value}"), &browser).await, 200, 400),
             "address verification link" => taken(&get(&format!("/verify?link={value}"), &browser).await, 200, 400),
+            "account form" => {
+                self.post("/account", &session, &[("form", value), ("name", "renamed by the matrix")]).await;
+                self.has("SELECT 1 FROM grants WHERE name = 'renamed by the matrix'").await
+            }
             _ => unreachable!("{place}"),
         }
     }
@@ -310,6 +320,7 @@ async fn a_sealed_value_is_good_in_one_place_only() {
         "known browser",
         "device code",
         "refresh token",
+        "account form",
         "end device form",
         "end app form",
         "approval form",

@@ -10,7 +10,7 @@ use crate::edge::handlers::session_end;
 use crate::edge::http::WireResponse;
 use crate::edge::letters;
 use crate::edge::store::audit;
-use crate::edge::store::users::{self as store, User};
+use crate::edge::store::users::{self as store, NewPassword, User};
 use crate::pages::text::choose;
 use crate::protocol::admin::body::{self, merge};
 use crate::protocol::admin::operations::Name;
@@ -57,7 +57,7 @@ struct Changed {
 }
 
 #[derive(Deserialize)]
-struct NewPassword {
+struct PasswordSaid {
     password: String,
     /// Whether everything that is signed in ends.
     #[serde(default = "enabled")]
@@ -91,7 +91,7 @@ pub async fn answer(call: &mut Call<'_>, name: Name) -> Outcome<WireResponse> {
             Ok(Call::no_content())
         }
         Name::SetPassword => {
-            let new: NewPassword = call.body(&["password", "sign_out"]).await?;
+            let new: PasswordSaid = call.body(&["password", "sign_out"]).await?;
             set_password(ctx, &call.actor, call.id(), &Secret::new(new.password), new.sign_out).await?;
             Ok(Call::no_content())
         }
@@ -225,7 +225,13 @@ pub async fn set_password(ctx: &Ctx, actor: &Actor, id: &str, password: &Secret,
     actor.check_may_give(user.roles.iter().map(String::as_str))?;
     let hash = PasswordHash::create(password, &mut Platform).map(|hash| hash.to_text()).unwrap_or_default();
     let event = actor.changed("user.password", id, &["password"]).about(id);
-    if store::set_password(ctx, &user, &hash, sign_out, &event).await? {
+    if sign_out {
+        // Clients hear of it too.
+        let event = actor.changed("user.sign_out", id, &[]).about(id);
+        session_end::end_of(ctx, &user.id, Vec::new(), true, event).await?;
+    }
+    let new = NewPassword { hash: &hash, sign_out, keep: None, what: "password_set" };
+    if store::set_password(ctx, &user, &new, &event).await? {
         return Ok(());
     }
     Err(Problem::new(Word::Conflict, "it was changed meanwhile").into())
