@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::api::Api;
 use crate::args::{Document, Trust};
 use crate::failure::{DONE, DRIFT, Failure, Outcome};
 use crate::input::{is_toml, read, text_of, to_toml};
@@ -31,9 +30,18 @@ pub fn export(with: With<'_>, with_keys: bool, output: Option<&str>) -> Outcome<
     }
 }
 
-/// What a document changes; nothing of it is done.
-fn planned(api: &Api, document: &Value, prune: bool) -> Outcome<Vec<Value>> {
-    let told = api.ask(&["plan"], &json!({ "document": document, "prune": prune }))?.body;
+/// What is sent: the document and, where it has keys, what opens them.
+fn body(document: Value, prune: bool) -> Outcome<Value> {
+    let has_keys = document.get("keys").is_some_and(|keys| !keys.is_null());
+    let mut body = json!({ "document": document, "prune": prune });
+    if let (true, Some(members)) = (has_keys, body.as_object_mut()) {
+        members.insert("passphrase".to_owned(), passphrase(false)?.into());
+    }
+    Ok(body)
+}
+
+/// The changes that an answer tells.
+fn changes(told: &Value) -> Outcome<Vec<Value>> {
     let changes = told.get("changes").and_then(Value::as_array).cloned();
     changes.ok_or_else(|| Failure::failed("the realm's answer has no changes"))
 }
@@ -48,8 +56,8 @@ fn show(with: With<'_>, changes: &[Value]) -> Outcome<()> {
 
 /// Shows what a document changes; the exit code.
 pub fn plan(with: With<'_>, document: &Document) -> Outcome<u8> {
-    let read = read(&document.file)?;
-    let changes = planned(&with.api()?, &read, document.prune)?;
+    let body = body(read(&document.file)?, document.prune)?;
+    let changes = changes(&with.api()?.ask(&["plan"], &body)?.body)?;
     show(with, &changes)?;
     Ok(if changes.is_empty() { DONE } else { DRIFT })
 }
@@ -59,9 +67,9 @@ pub fn apply(with: With<'_>, document: &Document, yes: bool) -> Outcome<()> {
     if document.file == "-" && !yes {
         return Err(Failure::Usage("with the document from standard input nobody can be asked: say --yes to do it".to_owned()));
     }
-    let read = read(&document.file)?;
+    let body = body(read(&document.file)?, document.prune)?;
     let api = with.api()?;
-    let changes = planned(&api, &read, document.prune)?;
+    let changes = changes(&api.ask(&["plan"], &body)?.body)?;
     show(with, &changes)?;
     if changes.is_empty() {
         return Ok(());
@@ -69,30 +77,17 @@ pub fn apply(with: With<'_>, document: &Document, yes: bool) -> Outcome<()> {
     if !yes && !confirmed(&format!("Make these {} changes at {}?", changes.len(), api.saved.issuer))? {
         return Err(Failure::failed("nothing was changed"));
     }
-    send(&api, &read, document.prune, None)?;
+    api.post(&["import"], &body)?;
     if with.form == Form::Table {
         eprintln!("Done.");
     }
     Ok(())
 }
 
-fn send(api: &Api, document: &Value, prune: bool, passphrase: Option<String>) -> Outcome<Value> {
-    let mut body = json!({ "document": document, "prune": prune });
-    if let (Some(passphrase), Some(members)) = (passphrase, body.as_object_mut()) {
-        members.insert("passphrase".to_owned(), passphrase.into());
-    }
-    Ok(api.post(&["import"], &body)?.body)
-}
-
 /// Takes in a document, with its keys where it has some.
 pub fn import(with: With<'_>, file: &str) -> Outcome<()> {
-    let document = read(file)?;
-    let passphrase = if document.get("keys").is_some_and(|keys| !keys.is_null()) { Some(passphrase(false)?) } else { None };
-    let told = send(&with.api()?, &document, false, passphrase)?;
-    match told.get("changes").and_then(Value::as_array) {
-        Some(changes) => show(with, changes),
-        None => with.form.show(&told, &[]),
-    }
+    let body = body(read(file)?, false)?;
+    show(with, &changes(&with.api()?.post(&["import"], &body)?.body)?)
 }
 
 /// Explains what an outside token is worth.

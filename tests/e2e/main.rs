@@ -5,6 +5,7 @@ mod apps;
 mod audit;
 mod authorize;
 mod browser;
+mod cli;
 mod code;
 mod devices;
 mod exchange;
