@@ -31,7 +31,7 @@ pub fn export(with: With<'_>, with_keys: bool, output: Option<&str>) -> Outcome<
 }
 
 /// What is sent: the document and, where it has keys, what opens them.
-fn body(document: Value, prune: bool) -> Outcome<Value> {
+fn body(document: &Value, prune: bool) -> Outcome<Value> {
     let has_keys = document.get("keys").is_some_and(|keys| !keys.is_null());
     let mut body = json!({ "document": document, "prune": prune });
     if let (true, Some(members)) = (has_keys, body.as_object_mut()) {
@@ -56,7 +56,7 @@ fn show(with: With<'_>, changes: &[Value]) -> Outcome<()> {
 
 /// Shows what a document changes; the exit code.
 pub fn plan(with: With<'_>, document: &Document) -> Outcome<u8> {
-    let body = body(read(&document.file)?, document.prune)?;
+    let body = body(&read(&document.file)?, document.prune)?;
     let changes = changes(&with.api()?.ask(&["plan"], &body)?.body)?;
     show(with, &changes)?;
     Ok(if changes.is_empty() { DONE } else { DRIFT })
@@ -67,7 +67,7 @@ pub fn apply(with: With<'_>, document: &Document, yes: bool) -> Outcome<()> {
     if document.file == "-" && !yes {
         return Err(Failure::Usage("with the document from standard input nobody can be asked: say --yes to do it".to_owned()));
     }
-    let body = body(read(&document.file)?, document.prune)?;
+    let body = body(&read(&document.file)?, document.prune)?;
     let api = with.api()?;
     let changes = changes(&api.ask(&["plan"], &body)?.body)?;
     show(with, &changes)?;
@@ -86,7 +86,7 @@ pub fn apply(with: With<'_>, document: &Document, yes: bool) -> Outcome<()> {
 
 /// Takes in a document, with its keys where it has some.
 pub fn import(with: With<'_>, file: &str) -> Outcome<()> {
-    let body = body(read(file)?, false)?;
+    let body = body(&read(file)?, false)?;
     show(with, &changes(&with.api()?.post(&["import"], &body)?.body)?)
 }
 
