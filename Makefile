@@ -45,8 +45,9 @@ lint: setup ## formatting and clippy
 bench: build ## drive the hot paths and print ops/s, CPU and rows beside the budgets
 	@$(NODE) tools/bench.mjs
 
-cli: setup ## the command line tool for administrators, as target/release/latchkey
-	@cargo build --release --package latchkey-cli
+cli: setup ## the command line for administrators
+	@cargo build --quiet --release --package latchkey-cli
+	@echo "$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/latchkey"
 
 clean: ## remove what was built here (local data and the tools in the cache stay)
 	rm -rf build target node_modules

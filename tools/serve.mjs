@@ -105,6 +105,7 @@ Latchkey is at ${url}
   sign a device in (in another terminal):
     cargo run --example device -- --issuer ${issuer} --client-id demo-device
   sign in at a web app (in another terminal): make portal${issuer === "http://localhost:8787" ? "" : ` ISSUER=${issuer}`}, then open http://localhost:4180
+  administer it (in another terminal): make cli, then target/release/latchkey login${issuer === "http://localhost:8787" ? "" : ` --issuer ${issuer}`}
   the mails that it would send: ${url}/dev/outbox
   stop with Ctrl-C; the data stays in ${state}
 `);

@@ -35,8 +35,9 @@ step "clippy, Wasm" cargo clippy --quiet --target wasm32-unknown-unknown --lib -
 
 step "rings 1 and 2: rules, vectors, shape" cargo test "${native[@]}" --lib --bins "${examples[@]}" --test arch --test protocol || true
 step "the command line" cargo test --package latchkey-cli || true
-# The last ring runs the built Worker, the seed tool and the example programs.
+# The last ring runs the built Worker, the seed tool, the command line and the example programs.
 step "the Worker" make --no-print-directory build &&
   step "the seed tool and the examples" cargo build "${native[@]}" --bin latchkey-seed "${examples[@]}" &&
+  step "the command line, built" cargo build --package latchkey-cli &&
   step "ring 3: the real Worker" cargo test "${native[@]}" --test e2e || true
 finish

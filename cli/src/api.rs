@@ -1,131 +1,23 @@
-//! The admin API: requests with a token that is renewed when it is old, and its problems in words.
+//! The admin API, for whoever is signed in: with a token that is renewed when it is old.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread::sleep;
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::blocking::{Client, RequestBuilder, Response};
-use reqwest::redirect::Policy;
+use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::{Method, StatusCode, Url};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::saved::Saved;
+use crate::failure::{Failure, Outcome};
+use crate::http::{Realm, client, issuer, now, parameter, problem, random, refused, text};
+use crate::saved::{Folder, Saved};
 
-/// Why a command did not do what it was to do.
-#[derive(Debug)]
-pub enum Failure {
-    /// Refused, or it went wrong: exit code 1.
-    Failed(String),
-    /// The command makes no sense: exit code 2.
-    Usage(String),
-    /// Somebody has to sign in: exit code 3.
-    SignIn(String),
-}
-
-impl Failure {
-    /// Its exit code and its words.
-    pub fn parts(&self) -> (u8, &str) {
-        match self {
-            Self::Failed(why) => (1, why),
-            Self::Usage(why) => (2, why),
-            Self::SignIn(why) => (3, why),
-        }
-    }
-}
-
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Self {
-        // Without the URL, which may hold what nobody else should see.
-        Self::Failed(format!("no answer: {}", error.without_url()))
-    }
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// Random bytes as base64url.
-pub fn random() -> Result<String, Failure> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Asks over HTTP, and follows no redirect: no endpoint of ours answers by one.
-pub fn http() -> Result<Client, Failure> {
-    Ok(Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(30)).build()?)
-}
-
-/// A member of an answer that has to be text.
-pub fn text(value: &Value, member: &str) -> Result<String, Failure> {
-    let text = value.get(member).and_then(Value::as_str);
-    text.map(str::to_owned).ok_or_else(|| Failure::Failed(format!("the answer has no {member}")))
-}
-
-/// An issuer that a token may be sent to: https, or http to this machine.
-pub fn issuer(text: &str) -> Result<Url, Failure> {
-    let url = Url::parse(text).map_err(|error| Failure::Usage(format!("--issuer: {error}")))?;
-    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    if url.scheme() == "https" || (url.scheme() == "http" && is_here) {
-        return Ok(url);
-    }
-    Err(Failure::Usage("--issuer: https is needed, or http on this machine".to_owned()))
-}
-
-/// The realm's metadata (OpenID Connect Discovery 4).
-pub fn metadata(realm: &str) -> Result<Value, Failure> {
-    let realm = realm.trim_end_matches('/');
-    issuer(realm)?;
-    let metadata = http()?.get(format!("{realm}/.well-known/openid-configuration")).send()?;
-    if metadata.status() != StatusCode::OK {
-        return Err(Failure::Failed(format!("{realm} has no metadata: {}", metadata.status())));
-    }
-    let metadata: Value = metadata.json()?;
-    if text(&metadata, "issuer")?.trim_end_matches('/') != realm {
-        return Err(Failure::Failed(format!("{realm} says that it is somebody else")));
-    }
-    Ok(metadata)
-}
-
-/// A form that was posted to an endpoint of the realm: status and body.
-pub fn post_form(url: &str, form: &[(&str, &str)]) -> Result<(StatusCode, Value), Failure> {
-    let answer = http()?.post(url).form(form).send()?;
-    let status = answer.status();
-    Ok((status, serde_json::from_str(&answer.text()?).unwrap_or_default()))
-}
-
-/// An OAuth error in words (RFC 6749 5.2).
-pub fn refused(status: StatusCode, body: &Value) -> String {
-    let member = |name| body.get(name).and_then(Value::as_str);
-    match (member("error"), member("error_description")) {
-        (Some(error), Some(description)) => format!("{error}: {description}"),
-        (Some(error), None) => error.to_owned(),
-        _ => format!("the realm answered {status}"),
-    }
-}
-
-/// A problem (RFC 9457) in words: what, why, and each place that is wrong.
-fn problem(status: StatusCode, body: &Value) -> Failure {
-    let member = |name| body.get(name).and_then(Value::as_str);
-    let mut words = member("title").map_or_else(|| format!("the realm answered {status}"), str::to_owned);
-    if let Some(detail) = member("detail") {
-        words = format!("{words}: {detail}");
-    }
-    for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        let part = |name| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        words = format!("{words}\n  {}: {}", part("pointer"), part("detail"));
-    }
-    if let Some(id) = member("request_id") {
-        words = format!("{words}\n  (request {id})");
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        return Failure::SignIn(format!("{words}\nsign in: latchkey login"));
-    }
-    Failure::Failed(words)
-}
+/// Seconds before its end in which an access token counts as old.
+const MARGIN: u64 = 30;
+/// How often what may be sent again is sent.
+const TRIES: u32 = 3;
 
 /// What was answered.
+#[derive(Debug)]
 pub struct Answer {
     /// The version of the thing.
     pub etag: String,
@@ -133,87 +25,163 @@ pub struct Answer {
     pub body: Value,
 }
 
-/// Reads an answer of the admin API.
-fn read(request: RequestBuilder) -> Result<Answer, Failure> {
-    answer(request.send()?)
-}
-
-/// The parts of an answer that matter, or the problem that it is.
-fn answer(answer: Response) -> Result<Answer, Failure> {
-    let status = answer.status();
-    let etag = answer.headers().get("etag").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let body = serde_json::from_str(&answer.text()?).unwrap_or_default();
-    if status.is_success() { Ok(Answer { etag, body }) } else { Err(problem(status, &body)) }
+/// Whether a request may be sent a second time when its answer was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    Safe,
+    Never,
 }
 
 /// The URL of something below the issuer.
-fn url(realm: &str, path: &[&str]) -> Result<Url, Failure> {
-    let mut url = issuer(realm)?;
-    let mut segments = url.path_segments_mut().map_err(|()| Failure::Usage("--issuer: no such URL".to_owned()))?;
-    segments.pop_if_empty().extend(path);
-    drop(segments);
+fn url(realm: &str, path: &[&str]) -> Outcome<Url> {
+    let bad = || Failure::Usage(format!("{realm} is no issuer"));
+    let mut url = Url::parse(realm).map_err(|_| bad())?;
+    if path.iter().any(|part| matches!(*part, "" | "." | "..")) {
+        return Err(Failure::Usage("an id is empty, or dots".to_owned()));
+    }
+    url.path_segments_mut().map_err(|()| bad())?.pop_if_empty().extend(["admin", "v1"]).extend(path);
     Ok(url)
 }
 
+/// What the admin API said to a request that it did not refuse for good.
+enum Said {
+    Done(Answer),
+    /// The user signed in too long ago (RFC 9470): in words, and the seconds that a sign-in may be old.
+    TooOld(String, u64),
+}
+
+/// Sends a request and reads what the admin API says.
+fn answer(request: &dyn Fn() -> RequestBuilder, again: Again) -> Outcome<Said> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let is_last = tries == TRIES || again == Again::Never;
+        let response = match request().send() {
+            Ok(response) => response,
+            Err(error) if is_last || !(error.is_connect() || error.is_timeout() || error.is_request()) => {
+                let Failure::Failed(why) = Failure::from(error) else { return Err(Failure::failed("no answer")) };
+                let maybe =
+                    if again == Again::Never { "\nit may have happened all the same: look before you repeat it" } else { "" };
+                return Err(Failure::Failed(format!("{why}{maybe}")));
+            }
+            Err(_) => {
+                sleep(Duration::from_millis(500));
+                continue;
+            }
+        };
+        let status = response.status();
+        if status == StatusCode::SERVICE_UNAVAILABLE && !is_last {
+            sleep(Duration::from_secs(1));
+            continue;
+        }
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let (etag, challenge) = (header("etag"), header("www-authenticate"));
+        let body = serde_json::from_str(&response.text()?).unwrap_or_default();
+        if status.is_success() {
+            return Ok(Said::Done(Answer { etag, body }));
+        }
+        let failure = problem(status, &body, &challenge);
+        let kind = body.get("type").and_then(Value::as_str).unwrap_or_default();
+        if kind.ends_with(":insufficient_user_authentication") {
+            let max_age = parameter(&challenge, "max_age").and_then(|age| age.parse().ok()).unwrap_or(0);
+            return Ok(Said::TooOld(failure.parts().1.to_owned(), max_age));
+        }
+        return Err(failure);
+    }
+}
+
 /// Makes the first administrator.
-pub fn bootstrap(realm: &str, body: &Value) -> Result<Answer, Failure> {
-    read(http()?.post(url(realm, &["admin", "v1", "bootstrap"])?).json(body))
+pub fn bootstrap(realm: &str, body: &Value) -> Outcome<Value> {
+    let (client, url) = (client(realm)?, url(realm, &["bootstrap"])?);
+    match answer(&|| client.post(url.clone()).json(body), Again::Never)? {
+        Said::Done(answer) => Ok(answer.body),
+        Said::TooOld(words, _) => Err(Failure::SignIn(words)),
+    }
+}
+
+/// The realm that a command is about: what was said, or what was signed in at last.
+pub fn chosen(folder: &Folder, said: Option<&str>) -> Outcome<Option<String>> {
+    match said {
+        Some(said) => issuer(said).map(Some),
+        None => folder.current().map(|current| issuer(&current)).transpose(),
+    }
 }
 
 /// Somebody who is signed in.
 pub struct Api {
+    folder: Folder,
     client: Client,
     /// The sign-in.
     pub saved: Saved,
 }
 
 impl Api {
-    /// Whoever is signed in, with a token that is good for a while.
-    pub fn open(realm: Option<&str>) -> Result<Self, Failure> {
-        let saved = Saved::load()?;
-        if realm.is_some_and(|realm| realm.trim_end_matches('/') != saved.issuer) {
-            return Err(Failure::SignIn(format!("you are signed in at {}: run `latchkey login` for the other", saved.issuer)));
-        }
-        let mut api = Self { client: http()?, saved };
+    /// Whoever is signed in at this realm, with a token that is good for a while.
+    pub fn open(said: Option<&str>) -> Outcome<Self> {
+        let folder = Folder::of_user()?;
+        let nobody = |at: &str| Failure::SignIn(format!("nobody is signed in{at}\nsign in: latchkey login --issuer URL"));
+        let realm = chosen(&folder, said)?.ok_or_else(|| nobody(""))?;
+        let saved = folder.load(&realm)?.ok_or_else(|| nobody(&format!(" at {realm}")))?;
+        let mut api = Self { client: client(&realm)?, folder, saved };
         api.renew()?;
         Ok(api)
     }
 
-    /// Takes a new access token where the old one has less than half a minute left.
-    pub fn renew(&mut self) -> Result<(), Failure> {
-        if now() + 30 < self.saved.expires_at {
+    /// Takes a new access token where the old one is too old. Of several processes one does, and the others use that one.
+    pub fn renew(&mut self) -> Outcome<()> {
+        if now() + MARGIN < self.saved.expires_at {
             return Ok(());
         }
-        let over = || Failure::SignIn("the sign-in is over: run `latchkey login`".to_owned());
-        let refresh = self.saved.refresh_token.clone().ok_or_else(over)?;
-        let endpoint = text(&metadata(&self.saved.issuer)?, "token_endpoint")?;
-        let form = [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("client_id", &self.saved.client_id)];
-        let (status, body) = post_form(&endpoint, &form)?;
+        let over = || Failure::SignIn("the sign-in is over\nsign in again: latchkey login".to_owned());
+        let lock = self.folder.lock(&self.saved.issuer)?;
+        let kept = self.folder.load(&self.saved.issuer)?.ok_or_else(over)?;
+        if now() + MARGIN < kept.expires_at {
+            self.saved = kept;
+            return Ok(());
+        }
+        let refresh = kept.refresh_token.clone().ok_or_else(over)?;
+        let form = [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("client_id", &kept.client_id)];
+        let (status, body) = Realm::discover(&kept.issuer)?.post("token_endpoint", &form)?;
         if body.get("error").and_then(Value::as_str) == Some("invalid_grant") {
             return Err(over());
         }
         if !status.is_success() {
             return Err(Failure::Failed(refused(status, &body)));
         }
-        self.saved = crate::login::kept(&self.saved.issuer, &self.saved.client_id, &body, Some(refresh))?;
-        Ok(())
+        self.saved = renewed(&kept, &body)?;
+        self.folder.keep(&self.saved, &lock)
     }
 
-    fn admin(&self, method: Method, path: &[&str]) -> Result<RequestBuilder, Failure> {
-        let url = url(&self.saved.issuer, &[&["admin", "v1"], path].concat())?;
-        Ok(self.client.request(method, url).bearer_auth(&self.saved.access_token))
+    /// Sends a request. A sign-in that is too old for it is remembered as such, so that the next `login` asks for the password.
+    fn send(&self, request: &dyn Fn() -> RequestBuilder, again: Again) -> Outcome<Answer> {
+        let (words, max_age) = match answer(request, again)? {
+            Said::Done(answer) => return Ok(answer),
+            Said::TooOld(words, max_age) => (words, max_age),
+        };
+        let lock = self.folder.lock(&self.saved.issuer)?;
+        if let Some(kept) = self.folder.load(&self.saved.issuer)? {
+            self.folder.keep(&Saved { max_age: Some(max_age), ..kept }, &lock)?;
+        }
+        Err(Failure::SignIn(words))
+    }
+
+    fn request(&self, method: Method, path: &[&str]) -> Outcome<impl Fn() -> RequestBuilder + use<>> {
+        let (url, client, token) = (url(&self.saved.issuer, path)?, self.client.clone(), self.saved.access_token.clone());
+        Ok(move || client.request(method.clone(), url.clone()).bearer_auth(&token))
     }
 
     /// Reads a thing.
-    pub fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, Failure> {
-        read(self.admin(Method::GET, path)?.query(query))
+    pub fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Outcome<Answer> {
+        let request = self.request(Method::GET, path)?;
+        self.send(&|| request().query(query), Again::Safe)
     }
 
-    /// All items of a collection, page after page.
-    pub fn list(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
+    /// Items of a collection, page after page, `most` of them at most; and whether there are more.
+    pub fn list(&self, path: &[&str], query: &[(&str, &str)], most: usize) -> Outcome<(Vec<Value>, bool)> {
         let (mut all, mut after) = (Vec::new(), String::new());
         loop {
-            let mut query = [&[("limit", "100")], query].concat();
+            let limit = most.saturating_sub(all.len()).clamp(1, 100).to_string();
+            let mut query = [&[("limit", limit.as_str())], query].concat();
             if !after.is_empty() {
                 query.push(("after", &after));
             }
@@ -222,67 +190,106 @@ impl Api {
                 all.extend(items);
             }
             match page.get("next").and_then(Value::as_str) {
-                Some(next) => next.clone_into(&mut after),
-                None => return Ok(all.into()),
+                Some(_) if all.len() >= most => return Ok((all, true)),
+                Some(next) if next != after => next.clone_into(&mut after),
+                _ => return Ok((all, false)),
             }
         }
     }
 
-    /// Posts a body, once however often it is sent.
-    pub fn post(&self, path: &[&str], body: &Value) -> Result<Answer, Failure> {
-        let key = random()?;
-        let once = || Ok::<_, Failure>(self.admin(Method::POST, path)?.header("idempotency-key", &key).json(body).send()?);
-        // A lost answer is asked for again: the key makes it the same one.
-        answer(once().or_else(|_| once())?)
+    /// Creates something, once however often it is sent: the key makes what is sent again the same request.
+    pub fn create(&self, path: &[&str], body: &Value) -> Outcome<Answer> {
+        let (request, key) = (self.request(Method::POST, path)?, random()?);
+        self.send(&|| request().header("idempotency-key", &key).json(body), Again::Safe)
+    }
+
+    /// Posts a body that changes something at once.
+    pub fn post(&self, path: &[&str], body: &Value) -> Outcome<Answer> {
+        let request = self.request(Method::POST, path)?;
+        self.send(&|| request().json(body), Again::Never)
+    }
+
+    /// Posts a question, which changes nothing.
+    pub fn ask(&self, path: &[&str], body: &Value) -> Outcome<Answer> {
+        let request = self.request(Method::POST, path)?;
+        self.send(&|| request().json(body), Again::Safe)
     }
 
     /// Changes members of what stands there now (RFC 7396).
-    pub fn patch(&self, path: &[&str], changes: &Value) -> Result<Answer, Failure> {
-        let etag = self.get(path, &[])?.etag;
-        let request = self.admin(Method::PATCH, path)?.header("if-match", etag);
-        read(request.header("content-type", "application/merge-patch+json").body(changes.to_string()))
+    pub fn patch(&self, path: &[&str], changes: &Value) -> Outcome<Answer> {
+        let (etag, body) = (self.get(path, &[])?.etag, changes.to_string());
+        let request = self.request(Method::PATCH, path)?;
+        let request =
+            || request().header("if-match", &etag).header("content-type", "application/merge-patch+json").body(body.clone());
+        self.send(&request, Again::Never)
     }
 
-    /// Deletes a thing.
-    pub fn delete(&self, path: &[&str]) -> Result<Answer, Failure> {
-        read(self.admin(Method::DELETE, path)?)
+    /// Gives something another name that has no version.
+    pub fn rename(&self, path: &[&str], name: &str) -> Outcome<Answer> {
+        let (request, body) = (self.request(Method::PATCH, path)?, json!({ "name": name }).to_string());
+        self.send(&|| request().header("content-type", "application/merge-patch+json").body(body.clone()), Again::Safe)
     }
 
-    /// Who is signed in (OpenID Connect Core 5.3).
-    pub fn whoami(&self) -> Result<Answer, Failure> {
-        let endpoint = text(&metadata(&self.saved.issuer)?, "userinfo_endpoint")?;
-        read(self.client.get(endpoint).bearer_auth(&self.saved.access_token))
+    /// Deletes something.
+    pub fn delete(&self, path: &[&str]) -> Outcome<Answer> {
+        let request = self.request(Method::DELETE, path)?;
+        self.send(&request, Again::Never)
     }
+}
+
+/// A sign-in with what the token endpoint answered to its refresh token.
+fn renewed(before: &Saved, body: &Value) -> Outcome<Saved> {
+    let member = |name| body.get(name).and_then(Value::as_str).map(str::to_owned);
+    Ok(Saved {
+        access_token: text(body, "access_token")?,
+        refresh_token: member("refresh_token").or_else(|| before.refresh_token.clone()),
+        // RFC 6749 5.1: as asked for, where it does not say.
+        scope: member("scope").unwrap_or_else(|| before.scope.clone()),
+        expires_at: now() + body.get("expires_in").and_then(Value::as_u64).unwrap_or_default(),
+        ..before.clone()
+    })
+}
+
+/// A new sign-in of what the token endpoint answered.
+pub fn signed_in(issuer: &str, client_id: &str, asked: &str, body: &Value) -> Outcome<Saved> {
+    let nothing = Saved {
+        issuer: issuer.to_owned(),
+        client_id: client_id.to_owned(),
+        scope: asked.to_owned(),
+        access_token: String::new(),
+        refresh_token: None,
+        expires_at: 0,
+        max_age: None,
+    };
+    renewed(&nothing, body)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn a_problem_is_told_with_all_its_places() {
-        let body = json!({ "title": "Wrong", "detail": "see errors", "request_id": "r",
-                           "errors": [{ "pointer": "/a", "detail": "one" }, { "pointer": "/b", "detail": "two" }] });
-        let failure = problem(StatusCode::BAD_REQUEST, &body);
-        assert_eq!(failure.parts(), (1, "Wrong: see errors\n  /a: one\n  /b: two\n  (request r)"));
-        assert_eq!(problem(StatusCode::UNAUTHORIZED, &Value::Null).parts().0, 3);
-    }
-
-    #[test]
-    fn tokens_go_to_https_or_to_this_machine() {
-        for good in ["https://id.example", "http://localhost:8787", "http://127.0.0.1:1", "http://[::1]:1"] {
-            assert!(issuer(good).is_ok(), "{good}");
-        }
-        for bad in ["http://id.example", "http://localhost.example", "ftp://localhost", "id.example"] {
-            assert_eq!(issuer(bad).map_err(|failure| failure.parts().0), Err(2), "{bad}");
-        }
-    }
-
-    #[test]
     fn what_is_in_a_path_stays_one_segment() {
-        let url = url("https://id.example/", &["admin", "v1", "roles", "a/b?c"]).unwrap();
-        assert_eq!(url.as_str(), "https://id.example/admin/v1/roles/a%2Fb%3Fc");
+        let at = |id: &str| url("https://id.example", &["roles", id]).map(String::from);
+        assert_eq!(at("a/b?c").unwrap(), "https://id.example/admin/v1/roles/a%2Fb%3Fc");
+        assert_eq!(at("..%2f").unwrap(), "https://id.example/admin/v1/roles/..%252f");
+        for bad in ["", ".", ".."] {
+            assert_eq!(at(bad).map_err(|failure| failure.parts().0), Err(2), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_keeps_what_the_answer_does_not_say() {
+        let first = signed_in(
+            "https://id.example",
+            "c",
+            "openid",
+            &json!({ "access_token": "a", "refresh_token": "r", "expires_in": 60 }),
+        );
+        let first = first.unwrap();
+        assert!(first.scope == "openid" && first.expires_at >= now() + 59);
+        let next = renewed(&first, &json!({ "access_token": "b" })).unwrap();
+        assert!(next.access_token == "b" && next.refresh_token.as_deref() == Some("r") && next.scope == "openid");
+        assert!(renewed(&first, &json!({})).is_err());
     }
 }

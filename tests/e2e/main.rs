@@ -6,6 +6,7 @@ mod apps;
 mod audit;
 mod authorize;
 mod browser;
+mod cli;
 mod code;
 mod devices;
 mod exchange;
