@@ -46,6 +46,7 @@ bench: build ## drive the hot paths and print ops/s, CPU and rows beside the bud
 	@$(NODE) tools/bench.mjs
 
 cli: setup ## the command line for administrators
+	@echo "latchkey: building the command line (a minute the first time)" >&2
 	@cargo build --quiet --release --package latchkey-cli
 	@echo "$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/latchkey"
 

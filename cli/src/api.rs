@@ -1,10 +1,11 @@
 //! The admin API, for whoever is signed in: with a token that is renewed when it is old.
 
+use std::env;
 use std::thread::sleep;
 use std::time::Duration;
 
 use reqwest::blocking::{Client, RequestBuilder};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
@@ -70,7 +71,7 @@ fn answer(request: &dyn Fn() -> RequestBuilder, again: Again) -> Outcome<Said> {
             }
         };
         let status = response.status();
-        if status == StatusCode::SERVICE_UNAVAILABLE && !is_last {
+        if status.is_server_error() && !is_last {
             sleep(Duration::from_secs(1));
             continue;
         }
@@ -116,9 +117,17 @@ pub struct Api {
 }
 
 impl Api {
-    /// Whoever is signed in at this realm, with a token that is good for a while.
+    /// Whoever is signed in at this realm, with a token that is good for a while; or whose access token is in
+    /// `LATCHKEY_TOKEN`: a job's, which signs in nowhere.
     pub fn open(said: Option<&str>) -> Outcome<Self> {
         let folder = Folder::of_user()?;
+        if let Some(token) = env::var("LATCHKEY_TOKEN").ok().filter(|token| !token.is_empty()) {
+            let unsaid =
+                || Failure::Usage("LATCHKEY_TOKEN is for one realm: say which, with --issuer or LATCHKEY_ISSUER".to_owned());
+            let realm = issuer(said.ok_or_else(unsaid)?)?;
+            let saved = Saved { expires_at: u64::MAX, ..signed_in(&realm, "", "", &json!({ "access_token": token }))? };
+            return Ok(Self { client: client(&realm)?, folder, saved });
+        }
         let nobody = |at: &str| Failure::SignIn(format!("nobody is signed in{at}\nsign in: latchkey login --issuer URL"));
         let realm = chosen(&folder, said)?.ok_or_else(|| nobody(""))?;
         let saved = folder.load(&realm)?.ok_or_else(|| nobody(&format!(" at {realm}")))?;
@@ -129,7 +138,7 @@ impl Api {
 
     /// Takes a new access token where the old one is too old. Of several processes one does, and the others use that one.
     pub fn renew(&mut self) -> Outcome<()> {
-        if now() + MARGIN < self.saved.expires_at {
+        if now().saturating_add(MARGIN) < self.saved.expires_at {
             return Ok(());
         }
         let over = || Failure::SignIn("the sign-in is over\nsign in again: latchkey login".to_owned());
@@ -159,7 +168,8 @@ impl Api {
             Said::TooOld(words, max_age) => (words, max_age),
         };
         let lock = self.folder.lock(&self.saved.issuer)?;
-        if let Some(kept) = self.folder.load(&self.saved.issuer)? {
+        let kept = self.folder.load(&self.saved.issuer)?;
+        if let Some(kept) = kept.filter(|kept| kept.access_token == self.saved.access_token) {
             self.folder.keep(&Saved { max_age: Some(max_age), ..kept }, &lock)?;
         }
         Err(Failure::SignIn(words))
@@ -213,6 +223,13 @@ impl Api {
     pub fn ask(&self, path: &[&str], body: &Value) -> Outcome<Answer> {
         let request = self.request(Method::POST, path)?;
         self.send(&|| request().json(body), Again::Safe)
+    }
+
+    /// Asks what an outside token is worth. That is older than the rest, and lies beside it.
+    pub fn explain(&self, body: &Value) -> Outcome<Value> {
+        let url = format!("{}/admin/trust/explain", self.saved.issuer);
+        let request = || self.client.post(&url).bearer_auth(&self.saved.access_token).json(body);
+        Ok(self.send(&request, Again::Safe)?.body)
     }
 
     /// Changes members of what stands there now (RFC 7396).

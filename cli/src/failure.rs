@@ -16,6 +16,8 @@ pub enum Failure {
     Usage(String),
     /// Somebody has to sign in: exit code 3.
     SignIn(String),
+    /// Nobody reads on, as in `latchkey .. | head`: no failure.
+    Gone,
 }
 
 /// What a command comes to.
@@ -38,6 +40,7 @@ impl Failure {
             Self::Failed(why) => (1, why),
             Self::Usage(why) => (2, why),
             Self::SignIn(why) => (3, why),
+            Self::Gone => (DONE, ""),
         }
     }
 }

@@ -14,7 +14,6 @@ mod saved;
 mod show;
 
 use std::env;
-use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -33,7 +32,9 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             let (code, words) = failure.parts();
-            eprintln!("latchkey: {words}");
+            if !words.is_empty() {
+                eprintln!("latchkey: {words}");
+            }
             ExitCode::from(code)
         }
     }
@@ -74,8 +75,9 @@ fn run(cli: &Cli) -> Outcome<u8> {
         Command::Apply { document, yes } => realm::apply(with, document, *yes),
         Command::Import { file } => realm::import(with, file),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "latchkey", &mut stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "latchkey", &mut script);
+            show::print(&String::from_utf8_lossy(&script))
         }
     }?;
     Ok(DONE)

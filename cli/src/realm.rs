@@ -77,7 +77,11 @@ pub fn apply(with: With<'_>, document: &Document, yes: bool) -> Outcome<()> {
     if !yes && !confirmed(&format!("Make these {} changes at {}?", changes.len(), api.saved.issuer))? {
         return Err(Failure::failed("nothing was changed"));
     }
-    api.post(&["import"], &body)?;
+    let done = self::changes(&api.post(&["import"], &body)?.body)?;
+    if done != changes {
+        eprintln!("The realm was changed meanwhile. What was done:");
+        return show(with, &done);
+    }
     if with.form == Form::Table {
         eprintln!("Done.");
     }
@@ -103,7 +107,7 @@ pub fn trust(with: With<'_>, what: &Trust) -> Outcome<()> {
                 .filter_map(|(name, value)| Some((name.to_owned(), value?))),
         );
     }
-    let told = with.api()?.ask(&["trust", "explain"], &body)?.body;
+    let told = with.api()?.explain(&body)?;
     with.form.show(&told, &[])?;
     let is_accepted = told.get("accepted").and_then(Value::as_bool).unwrap_or_default();
     if is_accepted { Ok(()) } else { Err(Failure::failed("the token would not be accepted")) }

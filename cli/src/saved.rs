@@ -71,7 +71,7 @@ impl Folder {
     }
 
     /// Makes the directory, for its owner alone.
-    fn make(&self) -> Outcome<()> {
+    pub fn make(&self) -> Outcome<()> {
         let failed = |error: std::io::Error| Self::error(&self.0, &error);
         fs::create_dir_all(&self.0).map_err(failed)?;
         #[cfg(unix)]
@@ -91,22 +91,29 @@ impl Folder {
     /// The sign-in at a realm, if there is one.
     pub fn load(&self, issuer: &str) -> Outcome<Option<Saved>> {
         let path = self.path(issuer);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Self::error(&path, &error)),
-        };
+        let saved = self.load_to_end(issuer)?;
         #[cfg(unix)]
-        {
+        if saved.is_some() {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = fs::metadata(&path).map_err(|error| Self::error(&path, &error))?.permissions().mode();
             if mode & 0o077 != 0 {
                 let path = path.display();
                 return Err(Failure::SignIn(format!(
-                    "{path} can be read by others, so it is not used: delete it, and sign in again: latchkey login"
+                    "{path} can be read by others, so it is not used\nsign in again: latchkey login"
                 )));
             }
         }
+        Ok(saved)
+    }
+
+    /// The same, whoever can read it: to end it at the realm.
+    pub fn load_to_end(&self, issuer: &str) -> Outcome<Option<Saved>> {
+        let path = self.path(issuer);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Self::error(&path, &error)),
+        };
         let saved: Option<Saved> = serde_json::from_slice(&text).ok();
         Ok(saved.filter(|saved| saved.issuer == issuer))
     }

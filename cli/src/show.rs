@@ -16,12 +16,12 @@ pub enum Form {
     Json,
 }
 
-/// Prints text. That nobody reads on is no failure.
+/// Prints text.
 pub fn print(text: &str) -> Outcome<()> {
-    match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::file("standard output", error)),
-        _ => Ok(()),
-    }
+    stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::Gone,
+        _ => Failure::file("standard output", error),
+    })
 }
 
 impl Form {

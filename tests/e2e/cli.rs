@@ -81,7 +81,12 @@ impl Terminal {
         let program = built("latchkey");
         assert!(program.exists(), "{} is not built: cargo build --package latchkey-cli", program.display());
         let mut command = Command::new(program);
-        command.args(arguments).env_remove("LATCHKEY_ISSUER").env_remove("LATCHKEY_BOOTSTRAP").env_remove("LATCHKEY_PASSPHRASE");
+        command
+            .args(arguments)
+            .env_remove("LATCHKEY_ISSUER")
+            .env_remove("LATCHKEY_BOOTSTRAP")
+            .env_remove("LATCHKEY_PASSPHRASE")
+            .env_remove("LATCHKEY_TOKEN");
         command.env("HOME", &self.home).env("XDG_CONFIG_HOME", self.home.join("config")).current_dir(&self.home);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command

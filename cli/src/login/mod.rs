@@ -36,7 +36,9 @@ pub fn login(how: &How<'_>) -> Outcome<String> {
     let folder = Folder::of_user()?;
     let issuer = chosen(&folder, how.issuer)?.unwrap_or_else(|| HERE.to_owned());
     let realm = Realm::discover(&issuer)?;
-    let before = folder.load(&issuer).ok().flatten();
+    // Before anybody signs in: they would do it for nothing.
+    folder.make()?;
+    let before = folder.load_to_end(&issuer)?;
     let wanted: Vec<&str> = how.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
     let scope = [&[BASE_SCOPE], wanted.as_slice()].concat().join(" ");
     let answer = if how.device {
@@ -58,7 +60,7 @@ pub fn login(how: &How<'_>) -> Outcome<String> {
         )));
     }
     let lock = folder.lock(&issuer)?;
-    let before = folder.load(&issuer).ok().flatten();
+    let before = folder.load_to_end(&issuer)?;
     folder.keep(&saved, &lock)?;
     folder.set_current(&issuer)?;
     drop(lock);
@@ -88,7 +90,7 @@ pub fn logout(said: Option<&str>) -> Outcome<String> {
     let nobody = || Failure::SignIn("nobody is signed in".to_owned());
     let issuer = chosen(&folder, said)?.ok_or_else(nobody)?;
     let lock = folder.lock(&issuer)?;
-    let saved = folder.load(&issuer)?.ok_or_else(nobody)?;
+    let saved = folder.load_to_end(&issuer)?.ok_or_else(nobody)?;
     let ended = Realm::discover(&issuer).and_then(|realm| end(&realm, &saved));
     folder.forget(&issuer, &lock)?;
     match ended {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Terminal;
-use crate::harness::{Fixture, Setup, Worker};
+use crate::harness::{Fault, Fixture, Mode, Setup, Worker};
 use crate::support::{Api, Person, sleep};
 
 #[tokio::test]
@@ -201,4 +201,51 @@ async fn completions_and_mistakes() {
     }
     let missing = terminal.run(&["plan", "-f", "nowhere.toml"]).await;
     assert!(missing.code == 1 && missing.err.contains("nowhere.toml"), "{missing:?}");
+}
+
+/// An answer that gets lost is asked for again under the same key: it happened once.
+#[tokio::test]
+async fn what_is_created_is_created_once() {
+    let fixture = Setup::default().start().await;
+    let terminal = Terminal::ada(&fixture.a).await;
+    for (name, mode) in [("before", Mode::KillBefore), ("after", Mode::KillAfter), ("failed", Mode::After)] {
+        fixture.fault(Worker::A, &Fault::new("DB", mode, "INSERT INTO roles")).await;
+        let made = terminal.run(&["roles", "create", &format!("name={name}")]).await;
+        assert_eq!((made.code, fixture.disarm(Worker::A).await), (0, 0), "{name}: {made:?}");
+        assert!(made.out.contains(name), "{made:?}");
+    }
+    // What is no create is not sent twice, and that is said.
+    fixture.fault(Worker::A, &Fault::new("DB", Mode::KillAfter, "DELETE FROM roles")).await;
+    let deleted = terminal.run(&["roles", "delete", "after"]).await;
+    assert_eq!((deleted.code, fixture.disarm(Worker::A).await), (1, 0), "{deleted:?}");
+    assert_eq!(terminal.run(&["roles", "get", "after"]).await.code, 1);
+}
+
+#[tokio::test]
+async fn an_outside_token_is_explained() {
+    let fixture = Fixture::shared();
+    let terminal = Terminal::ada(&fixture.a).await;
+    terminal.write("token", "e30.eyJpc3MiOiJodHRwczovL2NpLmV4YW1wbGUifQ.e30\n");
+    let explained = terminal.run(&["--json", "trust", "explain", "token"]).await;
+    assert_eq!((explained.code, &explained.json()["issuer"]), (1, &json!("https://ci.example")), "{explained:?}");
+    assert!(explained.err.contains("would not be accepted"), "{explained:?}");
+    let piped = terminal.run_with(&["trust", "explain", "-"], &[], "garbage").await;
+    assert!(piped.code == 1 && piped.out.contains("accepted"), "{piped:?}");
+}
+
+/// A job has a token and no home.
+#[tokio::test]
+async fn a_job_brings_its_own_token() {
+    let fixture = Fixture::shared();
+    let job = Api::basic(&fixture.a, "demo-operator", "demo-operator-secret-0123456789abcdef");
+    let token = job.post("/token", &[("grant_type", "client_credentials")]).await.member("access_token");
+    let terminal = Terminal::new(&fixture.a);
+    let with = [("LATCHKEY_TOKEN", token.as_str()), ("LATCHKEY_ISSUER", fixture.a.as_str())];
+    let listed = terminal.run_with(&["users", "list"], &with, "").await;
+    assert!(listed.code == 0 && listed.out.contains("ada"), "{listed:?}");
+    assert!(!terminal.folder().exists(), "something was kept");
+    let nowhere = terminal.run_with(&["users", "list"], &with[..1], "").await;
+    assert!(nowhere.code == 2 && !nowhere.err.contains(&token), "{nowhere:?}");
+    let bad = terminal.run_with(&["users", "list"], &[("LATCHKEY_TOKEN", "x"), with[1]], "").await;
+    assert_eq!(bad.code, 3, "{bad:?}");
 }

@@ -96,6 +96,11 @@ async fn a_file_that_others_can_read_is_not_used() {
     std::fs::set_permissions(terminal.file(), std::fs::Permissions::from_mode(0o644)).unwrap();
     let done = terminal.run(&["whoami"]).await;
     assert!(done.code == 3 && done.err.contains("can be read by others"), "{done:?}");
+    // What may be known to others is ended by the next login.
+    let refresh = terminal.saved()["refresh_token"].as_str().unwrap().to_owned();
+    assert_eq!(terminal.sign_in(&Person::ada(&fixture.a).await, &[]).await.code, 0);
+    assert_eq!(Api::public(&fixture.a, "latchkey-cli").refresh(&refresh).await.error(), "invalid_grant");
+    terminal.ok(&["whoami"]).await;
     std::fs::write(terminal.file(), "garbage").unwrap();
     std::fs::set_permissions(terminal.file(), std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(terminal.run(&["whoami"]).await.code, 3);
