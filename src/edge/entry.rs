@@ -14,7 +14,7 @@ use super::log::{self, Line, Meter};
 use super::record;
 use super::routes::{self, Route};
 use super::salts;
-use super::store::{Db, Rows, Shards, grants, idempotency, pushed_requests, redemptions, sessions, signing_keys};
+use super::store::{Db, Shards, grants, idempotency, pushed_requests, redemptions, sessions, signing_keys, summaries};
 use super::webhooks;
 use crate::protocol::time::Seconds;
 
@@ -78,6 +78,7 @@ async fn run(ctx: &Ctx, cron: &str) -> std::result::Result<(), Fault> {
     let maintained = salts::maintain(ctx).await.and(maintained);
     let maintained = webhooks::maintain(ctx).await.and(maintained);
     let maintained = record::seal(ctx).await.and(maintained);
+    let maintained = record::summarise(ctx).await.and(maintained);
     if cron == PURGE_CRON {
         bootstrap::maintain(ctx).await?;
         purge(ctx).await?;
@@ -108,12 +109,15 @@ async fn purge(ctx: &Ctx) -> std::result::Result<(), Fault> {
         let purges = [
             sessions::purge(ctx.now.minus(absolute), ctx.now.minus(idle), PURGE_LIMIT),
             // A day or more after it ended, so that a late replay still finds the row.
+            summaries::note_purged(ctx, ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             grants::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             redemptions::purge(ctx.now.minus(Seconds(86_400)), PURGE_LIMIT),
             signing_keys::purge(ctx.now),
             idempotency::purge(ctx, PURGE_LIMIT),
         ];
-        let deleted: usize = db.batch(purges).await?.iter().map(Rows::changes).sum();
+        // What is noted is not deleted.
+        let deleted: usize =
+            db.batch(purges).await?.iter().enumerate().filter(|(place, _)| *place != 1).map(|(_, rows)| rows.changes()).sum();
         if deleted == 0 {
             break;
         }

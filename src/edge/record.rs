@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::ctx::Ctx;
 use super::failure::Fault;
 use super::published;
-use super::store::{Rows, Statement, audit};
+use super::store::{Rows, Statement, audit, summaries};
 use super::webhooks;
 use crate::protocol::audit::Event;
 use crate::protocol::audit_seal::{Finding, Seal, findings};
@@ -49,6 +49,28 @@ pub async fn seal(ctx: &Ctx) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Hours that one run counts at most, when some were missed.
+const MOST_HOURS: i64 = 72;
+
+/// Counts what happened in every finished hour that was not counted yet, the last three days at most.
+pub async fn summarise(ctx: &Ctx) -> Result<(), Fault> {
+    // All its minutes have settled.
+    let last = (Event::minute(ctx.now) - SETTLED).div_euclid(60) - 1;
+    let counted = summaries::last_hour(ctx).await?.unwrap_or_default();
+    let first = (counted + 1).max(last - MOST_HOURS + 1);
+    if first > last {
+        return Ok(());
+    }
+    for hour in first..=last {
+        summaries::count_collected(ctx, hour).await?;
+        if hour == last {
+            summaries::look_at_grants(ctx, hour).await?;
+        }
+        summaries::count_events(ctx, hour).await?;
+    }
+    Ok(())
+}
+
 /// Deletes the events of days past retention; their seals stay, so that the chain holds.
 pub async fn retain(ctx: &Ctx, limit: u32, batches: u32) -> Result<(), Fault> {
     for _ in 0..batches {
@@ -57,7 +79,7 @@ pub async fn retain(ctx: &Ctx, limit: u32, batches: u32) -> Result<(), Fault> {
             break;
         }
     }
-    Ok(())
+    summaries::purge(ctx, kept_from(ctx).div_euclid(60)).await
 }
 
 /// The first minute whose events are kept: the start of a day (UTC).

@@ -3,6 +3,7 @@
 
 mod events;
 mod seals;
+mod summaries;
 
 use serde_json::{Value, json};
 

@@ -25,6 +25,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sign_outs;
 pub mod signing_keys;
+pub mod summaries;
 pub mod trusted_issuers;
 pub mod users;
 pub mod webhooks;

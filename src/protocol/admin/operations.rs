@@ -131,6 +131,8 @@ operations! {
     ListAuditSeals "GET" "audit/seals" Audit Access::Read(AUDIT);
     VerifyAudit "GET" "audit/verify" Audit Access::Read(AUDIT);
 
+    ListSummaries "GET" "summaries" Audit Access::Read(AUDIT);
+
     ExportRealm "GET" "export" Realm Access::Read(ADMIN);
     ExportRealmWithKeys "POST" "export" Realm Access::Write(ADMIN);
     PlanImport "POST" "plan" Realm Access::Read(ADMIN);

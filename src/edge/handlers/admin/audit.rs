@@ -7,6 +7,7 @@ use crate::edge::handlers::admin::{Call, Outcome};
 use crate::edge::http::WireResponse;
 use crate::edge::record;
 use crate::edge::store::audit::{self as store, Filter};
+use crate::edge::store::summaries;
 use crate::protocol::admin::operations::Name;
 use crate::protocol::admin::page::Page;
 use crate::protocol::admin::problem::{Problem, Word};
@@ -37,7 +38,13 @@ pub async fn answer(call: &mut Call<'_>, name: Name) -> Outcome<WireResponse> {
             let report = record::verify(ctx, after).await?;
             Ok(WireResponse::json(200, &report))
         }
-        _ => Err(Problem::not_found().into()),
+        _ => {
+            let now = ctx.now.millis().div_euclid(3_600_000);
+            let to = whole(&query, "to_hour")?.unwrap_or(now);
+            let from = whole(&query, "from_hour")?.unwrap_or(now - 24);
+            let items = summaries::list(ctx, from, to, query.get("kind").unwrap_or_default()).await?;
+            Ok(WireResponse::json(200, &json!({ "items": items })))
+        }
     }
 }
 
