@@ -12,6 +12,7 @@ mod realm;
 mod resources;
 mod saved;
 mod show;
+mod trust;
 
 use std::env;
 use std::process::ExitCode;
@@ -69,7 +70,7 @@ fn run(cli: &Cli) -> Outcome<u8> {
         Command::Issuers(what) => resources::items(with, resources::ISSUERS, what),
         Command::Webhooks(what) => resources::webhooks(with, what),
         Command::Audit(what) => audit::audit(with, what),
-        Command::Trust(what) => realm::trust(with, what),
+        Command::Trust(what) => trust::explain(with, what),
         Command::Export { with_keys, output } => realm::export(with, *with_keys, output.as_deref()),
         Command::Plan(document) => return realm::plan(with, document),
         Command::Apply { document, yes } => realm::apply(with, document, *yes),
@@ -92,7 +93,7 @@ fn whoami(with: With<'_>) -> Outcome<()> {
         members.insert("client_id".to_owned(), api.saved.client_id.as_str().into());
         members.insert("scope".to_owned(), api.saved.scope.as_str().into());
     }
-    with.form.show(&told, &[])
+    with.form.show(&told, &["issuer", "preferred_username", "name", "sub", "client_id", "scope"])
 }
 
 /// Makes the first administrator.

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::args::{Document, Trust};
+use crate::args::Document;
 use crate::failure::{DONE, DRIFT, Failure, Outcome};
-use crate::input::{is_toml, read, text_of, to_toml};
+use crate::input::{is_toml, read, to_toml};
 use crate::prompt::{confirmed, passphrase};
 use crate::resources::With;
 use crate::saved::write_file;
@@ -92,23 +92,4 @@ pub fn apply(with: With<'_>, document: &Document, yes: bool) -> Outcome<()> {
 pub fn import(with: With<'_>, file: &str) -> Outcome<()> {
     let body = body(&read(file)?, false)?;
     show(with, &changes(&with.api()?.post(&["import"], &body)?.body)?)
-}
-
-/// Explains what an outside token is worth.
-pub fn trust(with: With<'_>, what: &Trust) -> Outcome<()> {
-    let Trust::Explain { token, settings, client } = what;
-    let mut body = json!({ "token": text_of(token)?.trim() });
-    let settings = settings.as_deref().map(read).transpose()?;
-    let client = client.as_deref().map(Value::from);
-    if let Some(members) = body.as_object_mut() {
-        members.extend(
-            [("settings", settings), ("client_id", client)]
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
-        );
-    }
-    let told = with.api()?.explain(&body)?;
-    with.form.show(&told, &[])?;
-    let is_accepted = told.get("accepted").and_then(Value::as_bool).unwrap_or_default();
-    if is_accepted { Ok(()) } else { Err(Failure::failed("the token would not be accepted")) }
 }

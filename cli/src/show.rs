@@ -25,7 +25,7 @@ pub fn print(text: &str) -> Outcome<()> {
 }
 
 impl Form {
-    /// Prints a list by these members, or one thing by all of its members; nothing where nothing was told.
+    /// Prints a list by these members, or one thing by these (all, if none are named); nothing where nothing was told.
     pub fn show(self, value: &Value, columns: &[&str]) -> Outcome<()> {
         match self {
             _ if value.is_null() => Ok(()),
@@ -50,6 +50,11 @@ pub fn instant(millis: i64) -> String {
     format!("{year:04}-{month:02}-{date:02} {:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Below it an instant counts seconds: as milliseconds it would be in 1973.
+const SECONDS: i64 = 100_000_000_000;
+/// What grant types of later RFCs begin with: everybody knows them by their end.
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:";
+
 /// A value in one cell.
 fn cell(name: &str, value: &Value) -> String {
     match value {
@@ -59,10 +64,13 @@ fn cell(name: &str, value: &Value) -> String {
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Value::Array(all) if all.is_empty() => "-".to_owned(),
         Value::Array(all) if all.iter().all(Value::is_string) => {
-            all.iter().filter_map(Value::as_str).map(clean).collect::<Vec<_>>().join(" ")
+            let words = all.iter().filter_map(Value::as_str);
+            words.map(|word| clean(word.strip_prefix(GRANT_TYPE).unwrap_or(word))).collect::<Vec<_>>().join(" ")
         }
         Value::Number(number) if name == "at" || name.ends_with("_at") => {
-            number.as_i64().map_or_else(|| number.to_string(), instant)
+            // Ours are milliseconds; OpenID Connect's are seconds.
+            let millis = number.as_i64().map(|at| if at.abs() < SECONDS { at * 1000 } else { at });
+            millis.map_or_else(|| number.to_string(), instant)
         }
         other => clean(&other.to_string()),
     }
@@ -94,6 +102,10 @@ fn table(value: &Value, columns: &[&str]) -> String {
             rows.extend(items.iter().map(|item| row(item, columns)));
             aligned(&rows)
         }
+        Value::Object(members) if !columns.is_empty() => {
+            let named = columns.iter().filter_map(|name| Some((name, members.get(*name)?)));
+            aligned(&named.map(|(name, value)| vec![(*name).to_owned(), cell(name, value)]).collect::<Vec<_>>())
+        }
         Value::Object(members) => {
             aligned(&members.iter().map(|(name, value)| vec![clean(name), cell(name, value)]).collect::<Vec<_>>())
         }
@@ -114,6 +126,13 @@ mod tests {
         assert_eq!(table(&json!({ "is": true, "list": [] }), &[]), "is    yes\nlist  -\n");
         assert_eq!(table(&json!([]), &["id"]), "Nothing.\n");
         assert_eq!(table(&json!([{ "name": "a\u{202e}b" }]), &["name"]), "NAME\na b\n");
+    }
+
+    #[test]
+    fn one_thing_is_shown_by_the_members_that_are_named() {
+        let thing = json!({ "a": 1, "b": 2, "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"] });
+        assert_eq!(table(&thing, &["b", "x", "grant_types"]), "b            2\ngrant_types  device_code refresh_token\n");
+        assert_eq!(table(&json!({ "updated_at": 1_767_225_599 }), &[]), "updated_at  2025-12-31 23:59:59Z\n");
     }
 
     #[test]

@@ -106,7 +106,21 @@ async fn a_realm_goes_to_another_one() {
     assert_eq!(weak.code, 2, "{weak:?}");
     let keys = from.run_with(&["export", "--with-keys"], &[("LATCHKEY_PASSPHRASE", PASSPHRASE)], "").await;
     assert!(keys.code == 0 && keys.json()["keys"].is_object(), "{}", keys.err);
-    to.write("keys.json", &json!({ "format": 1, "keys": keys.json()["keys"] }).to_string());
+    let document = json!({ "format": 1, "keys": keys.json()["keys"] }).to_string();
+    let with = [("LATCHKEY_PASSPHRASE", PASSPHRASE)];
+    // A realm that nobody used yet takes them; whoever did that signs in again, for their token was of another key.
+    let fresh = Setup::default().start().await;
+    let third = Terminal::ada(&fresh.a).await;
+    third.write("keys.json", &document);
+    let planned = third.run_with(&["plan", "-f", "keys.json"], &with, "").await;
+    assert!(planned.code == 4 && planned.out.contains("keys"), "{planned:?}");
+    let taken = third.run_with(&["import", "keys.json"], &with, "").await;
+    assert_eq!(taken.code, 0, "{taken:?}");
+    assert_eq!(Api::demo(&fresh.a).get("/jwks.json").await.json(), Api::demo(&old.a).get("/jwks.json").await.json());
+    assert_eq!(third.run(&["clients", "list"]).await.code, 3);
+    to.write("keys.json", &document);
+    let used = to.run_with(&["import", "keys.json"], &with, "").await;
+    assert!(used.code == 1 && used.err.contains("/keys"), "{used:?}");
     let wrong = to.run_with(&["import", "keys.json"], &[("LATCHKEY_PASSPHRASE", "another passphrase")], "").await;
     assert!(wrong.code == 1 && wrong.err.contains("/keys"), "{wrong:?}");
 }
