@@ -188,7 +188,8 @@ async fn the_audit_log_is_followed_and_verified() {
     fixture.d1("UPDATE audit_events SET actor = 'nobody' WHERE kind = 'admin_change'", &[]).await;
     let touched = terminal.run(&["audit", "verify"]).await;
     assert!(touched.code == 1 && touched.err.contains("the log was touched"), "{touched:?}");
-    assert!(terminal.run(&["--json", "audit", "verify"]).await.json()["findings"].as_array().unwrap().len() == 1);
+    // One for each minute that was touched.
+    assert!(!terminal.run(&["--json", "audit", "verify"]).await.json()["findings"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]

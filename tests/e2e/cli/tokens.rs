@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Terminal, authorized_as, visit};
 use crate::harness::{Fixture, Setup};
-use crate::support::{ADA, Api, Person, sleep};
+use crate::support::{ADA, Api, Person};
 
 const GRACE: (&str, &str) = ("grace", "compiler-no-1952");
 const JEAN: (&str, &str) = ("jean", "eniac-no-1946-programs");
@@ -120,7 +120,6 @@ async fn administration_wants_a_fresh_sign_in() {
     terminal.change_saved("expires_at", json!(0));
     let done = terminal.run(&["clients", "list"]).await;
     assert!(done.code == 3 && done.err.contains("sign in again: latchkey login"), "{done:?}");
-    sleep(10).await;
     let mut waiting = terminal.login(&[]);
     let url = waiting.address().await;
     assert!(url.contains("max_age=60"), "{url}");
@@ -130,5 +129,4 @@ async fn administration_wants_a_fresh_sign_in() {
     visit(answer.header("location")).await;
     assert_eq!(waiting.done().await.code, 0);
     terminal.ok(&["clients", "list"]).await;
-    assert_eq!(Api::public(&fixture.a, "latchkey-cli").userinfo("x").await.status, 401);
 }
