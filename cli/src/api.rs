@@ -225,13 +225,6 @@ impl Api {
         self.send(&|| request().json(body), Again::Safe)
     }
 
-    /// Asks what an outside token is worth. That is older than the rest, and lies beside it.
-    pub fn explain(&self, body: &Value) -> Outcome<Value> {
-        let url = format!("{}/admin/trust/explain", self.saved.issuer);
-        let request = || self.client.post(&url).bearer_auth(&self.saved.access_token).json(body);
-        Ok(self.send(&request, Again::Safe)?.body)
-    }
-
     /// Changes members of what stands there now (RFC 7396).
     pub fn patch(&self, path: &[&str], changes: &Value) -> Outcome<Answer> {
         let (etag, body) = (self.get(path, &[])?.etag, changes.to_string());

@@ -24,7 +24,7 @@ pub fn explain(with: With<'_>, what: &Trust) -> Outcome<()> {
     if let Some(client) = client {
         body.insert("client_id".to_owned(), client.as_str().into());
     }
-    let told = with.api()?.explain(&body.into())?;
+    let told = with.api()?.ask(&["trust", "explain"], &body.into())?.body;
     with.form.show(&told, SUMMARY)?;
     if with.form == Form::Table {
         print("\n")?;

@@ -8,6 +8,7 @@ mod grants;
 mod keys;
 mod realm;
 mod roles;
+mod trusted_issuers;
 mod users;
 mod webhooks;
 

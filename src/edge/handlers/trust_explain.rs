@@ -13,11 +13,13 @@ use crate::edge::handlers::userinfo::challenge;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::store::{clients, trusted_issuers};
+use crate::protocol::admin::issuer::settings;
+use crate::protocol::admin::problem::Wrong;
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::foreign_jwt::{ForeignJwt, unverified_issuer};
 use crate::protocol::json;
 use crate::protocol::secret::Secret;
-use crate::protocol::trust::{Account, Asking, Check, RuleAccount, Settings, Token, TrustedIssuer};
+use crate::protocol::trust::{Account, Asking, Check, RuleAccount, Token, TrustedIssuer};
 
 /// The scope of those who may ask.
 pub const SCOPE: &str = "latchkey:admin";
@@ -25,7 +27,7 @@ pub const SCOPE: &str = "latchkey:admin";
 /// What is asked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Question {
+pub struct Question {
     /// The outside token.
     token: String,
     /// Settings that are not saved yet; absent: those of the token's issuer.
@@ -36,7 +38,7 @@ struct Question {
 
 /// What is told.
 #[derive(Serialize)]
-struct Explanation {
+pub struct Explanation {
     /// `iss` of the token.
     issuer: Option<String>,
     /// Whether it is in the database.
@@ -51,14 +53,11 @@ struct Explanation {
     rules: Vec<RuleAccount>,
 }
 
-/// Explains a token. Nothing of it gets into the log, and nothing is spent.
+/// Answers the endpoint that is older than the admin API.
 ///
 /// 1. The bearer token of the request: in the header alone (RFC 6750 2.1), of ours, with the scope of
 ///    administrators, and with somebody alive behind it.
-/// 2. The question, and the issuer that is asked about.
-/// 3. The token's header and claims. What is refused here is not verified.
-/// 4. Its signature.
-/// 5. Every condition of the issuer and of each rule.
+/// 2. The question.
 pub async fn explain(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
     // 1
     let Some(token) = bearer(request) else {
@@ -69,6 +68,26 @@ pub async fn explain(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> R
     // 2
     let malformed = OAuthError::new(Code::InvalidRequest, "the body is not a JSON object with token, settings and client_id");
     let question: Question = json::read(&request.json().await?).map_err(|_| malformed)?;
+    Ok(match explained(ctx, question).await? {
+        Ok(explanation) => WireResponse::json(200, &explanation),
+        Err(wrong) => {
+            let faults: Vec<String> = wrong.iter().map(|Wrong { pointer, detail }| format!("{pointer}: {detail}")).collect();
+            let body = json!({ "error": "invalid_request", "error_description": "settings have faults", "faults": faults,
+                "request_id": ctx.request_id });
+            WireResponse::json(400, &body)
+        }
+    })
+}
+
+/// Explains a token, or tells what is wrong with the settings that are tried out. Nothing of it gets into the log, and
+/// nothing is spent.
+///
+/// 1. The issuer that is asked about.
+/// 2. The token's header and claims. What is refused here is not verified.
+/// 3. Its signature.
+/// 4. Every condition of the issuer and of each rule.
+pub async fn explained(ctx: &Ctx, question: Question) -> Result<Result<Explanation, Vec<Wrong>>, Failure> {
+    // 1
     let token = Secret::new(question.token);
     let issuer = unverified_issuer(token.expose());
     let saved = match &issuer {
@@ -86,28 +105,24 @@ pub async fn explain(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> R
     };
     if explanation.issuer.as_ref() == Some(&ctx.config.issuer) {
         explanation.checks.push(Check::of("issuer", Err("it says that it is our own")));
-        return Ok(WireResponse::json(200, &explanation));
+        return Ok(Ok(explanation));
     }
     let (trusted, keys) = match (question.settings, saved) {
         (Some(settings), _) => match proposed(explanation.issuer.clone().unwrap_or_default(), settings) {
             // What is tried out here must not push out what is known about the issuer that is saved.
             Ok(trusted) => (trusted.clone(), format!("proposed {}", keys_of(&trusted))),
-            Err(faults) => {
-                let body = json!({ "error": "invalid_request", "error_description": "settings have faults", "faults": faults,
-                    "request_id": ctx.request_id });
-                return Ok(WireResponse::json(400, &body));
-            }
+            Err(wrong) => return Ok(Err(wrong)),
         },
         (None, Some(saved)) => ((*saved).clone(), keys_of(&saved)),
         (None, None) => {
             explanation.checks.push(Check::of("issuer", Err("its issuer is not trusted, or it is no JWT with an issuer")));
-            return Ok(WireResponse::json(200, &explanation));
+            return Ok(Ok(explanation));
         }
     };
-    // 3
+    // 2
     let Some(jwt) = ForeignJwt::parse_any(token.expose()) else {
         explanation.checks.push(Check::of("jwt", Err("it is no JWT that is signed by an algorithm of ours")));
-        return Ok(WireResponse::json(200, &explanation));
+        return Ok(Ok(explanation));
     };
     let (typ, alg) = (jwt.typ.clone(), jwt.alg);
     let asking = question.client_id.as_deref().map(Asking::Authenticated);
@@ -120,9 +135,9 @@ pub async fn explain(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> R
         if account.rule.is_some() { Ok(()) } else { Err(account) }
     });
     if let Err(account) = unverified {
-        return Ok(explanation.with(account, None));
+        return Ok(Ok(explanation.with(account, None)));
     }
-    // 4
+    // 3
     let again = ForeignJwt::parse_any(token.expose());
     let refuse = |why| OAuthError::new(Code::InvalidRequest, why);
     let signature = match client_keys::attested_by_issuer(ctx, &keys, &trusted, jwt, refuse).await {
@@ -130,35 +145,37 @@ pub async fn explain(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> R
         Err(Failure::Peer(error)) => Err(error.description),
         Err(fault) => return Err(fault),
     };
-    // 5
+    // 4
     match signature {
-        Ok(claims) => Ok(explanation.with(account(&claims), Some(Ok(())))),
+        Ok(claims) => Ok(Ok(explanation.with(account(&claims), Some(Ok(()))))),
         // It is refused for what no claim can change, so they can be shown.
         Err(why) => match again.map(|jwt| jwt.refused_early(|claims| Err(account(claims)))) {
-            Some(Err(account)) => Ok(explanation.with(account, Some(Err(why)))),
-            _ => Ok(WireResponse::json(200, &explanation)),
+            Some(Err(account)) => Ok(Ok(explanation.with(account, Some(Err(why))))),
+            _ => Ok(Ok(explanation)),
         },
     }
 }
 
 impl Explanation {
-    /// The answer, with what became of the signature where it was checked.
-    fn with(mut self, account: Account, signature: Option<Result<(), &'static str>>) -> WireResponse {
+    /// The same, with what became of the signature where it was checked.
+    fn with(mut self, account: Account, signature: Option<Result<(), &'static str>>) -> Self {
         self.signature_checked = signature.is_some();
         self.accepted = account.rule.is_some() && signature.is_some_and(|signature| signature.is_ok());
         self.rule = account.rule.filter(|_| self.accepted);
         self.checks = account.checks;
         self.checks.extend(signature.map(|outcome| Check::of("signature", outcome)));
         self.rules = account.rules;
-        WireResponse::json(200, &self)
+        self
     }
 }
 
 /// The issuer with settings that somebody tries out, or everything that is wrong with them.
-fn proposed(issuer: String, settings: Value) -> Result<TrustedIssuer, Vec<String>> {
-    let settings: Settings = json::from_value(settings).map_err(|error| vec![error.to_string()])?;
-    let faults = settings.check(&issuer);
-    if faults.is_empty() { Ok(TrustedIssuer { issuer, settings, enabled: true, version: 0 }) } else { Err(faults) }
+fn proposed(issuer: String, said: Value) -> Result<TrustedIssuer, Vec<Wrong>> {
+    let settings = settings(&issuer, said)?;
+    if !TrustedIssuer::is_issuer(&issuer) {
+        return Err(vec![Wrong::at("issuer", "the token's must be an https URL without query and fragment")]);
+    }
+    Ok(TrustedIssuer { issuer, settings, enabled: true, version: 0 })
 }
 
 /// Refuses who is no administrator right now.

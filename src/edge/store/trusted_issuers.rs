@@ -6,9 +6,12 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 
-use super::{Db, Shards, Statement, from_json};
+use super::idempotency::unanswered;
+use super::{Db, Shards, Statement, from_json, to_json};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::admin::page::Page;
+use crate::protocol::audit::Event;
 use crate::protocol::time::{Seconds, Timestamp};
 use crate::protocol::trust::TrustedIssuer;
 
@@ -60,6 +63,45 @@ pub async fn all(ctx: &Ctx) -> Result<Vec<TrustedIssuer>, Fault> {
     let sql = "SELECT issuer, settings, enabled, version FROM trusted_issuers ORDER BY issuer";
     let rows = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [])).await?;
     rows.all::<Row>()?.into_iter().map(Row::parse).collect()
+}
+
+/// Those of a page, in order.
+pub async fn list(ctx: &Ctx, page: &Page) -> Result<Vec<TrustedIssuer>, Fault> {
+    let sql = "SELECT issuer, settings, enabled, version FROM trusted_issuers WHERE issuer > ?1 ORDER BY issuer LIMIT ?2";
+    let parameters = [page.after.as_str().into(), page.rows().into()];
+    let rows = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, parameters)).await?;
+    rows.all::<Row>()?.into_iter().map(Row::parse).collect()
+}
+
+/// Trusts an issuer, if it is not known.
+pub fn insert(trusted: &TrustedIssuer, now: Timestamp, key: &str) -> Statement {
+    const SQL: &str = concat!(
+        "INSERT INTO trusted_issuers (issuer, settings, enabled, created_at) SELECT ?1, ?2, ?3, ?4 WHERE ",
+        unanswered!("?5"),
+        " ON CONFLICT DO NOTHING"
+    );
+    let (issuer, settings) = (trusted.issuer.as_str().into(), to_json(&trusted.settings).into());
+    Statement::new(SQL, [issuer, settings, i64::from(trusted.enabled).into(), now.into(), key.into()])
+}
+
+/// Changes an issuer of this version.
+pub async fn update(ctx: &Ctx, trusted: &TrustedIssuer, event: &Event) -> Result<bool, Fault> {
+    let sql = "UPDATE trusted_issuers SET settings = ?3, enabled = ?4, version = version + 1 WHERE issuer = ?1 AND version = ?2";
+    let parameters = [
+        trusted.issuer.as_str().into(),
+        trusted.version.into(),
+        to_json(&trusted.settings).into(),
+        i64::from(trusted.enabled).into(),
+    ];
+    let [rows] = Db::new(ctx, Shards::COMMON).record([Statement::new(sql, parameters)], event).await?;
+    Ok(rows.changes() > 0)
+}
+
+/// Trusts an issuer of this version no more.
+pub async fn delete(ctx: &Ctx, trusted: &TrustedIssuer, event: &Event) -> Result<(), Fault> {
+    let sql = "DELETE FROM trusted_issuers WHERE issuer = ?1 AND version = ?2";
+    let parameters = [trusted.issuer.as_str().into(), trusted.version.into()];
+    Db::new(ctx, Shards::COMMON).record([Statement::new(sql, parameters)], event).await.map(drop)
 }
 
 /// Lets go of all copies.

@@ -16,6 +16,7 @@ use super::super::secret::{Secret, SecretHash};
 use super::super::session::login_name;
 use super::super::trust::{Settings, TrustedIssuer};
 use super::client::{LEAST_SECRET, has_secret, metadata};
+use super::issuer;
 use super::problem::{Wrong, pointer};
 use super::scopes::is_administrative;
 
@@ -310,24 +311,14 @@ impl Reader {
     }
 
     fn issuer(&mut self, place: &str, members: &Map<String, Value>) -> Option<IssuerEntry> {
-        let issuer = self.text(place, members, "issuer");
-        if !TrustedIssuer::is_issuer(&issuer) {
-            self.fault(&format!("{place}/issuer"), "must be an https URL");
-        }
-        let enabled = self.enabled(place, members);
-        let settings = members.iter().filter(|(name, _)| !["issuer", "enabled"].contains(&name.as_str()));
-        let settings: Map<String, Value> = settings.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let settings: Settings = match json::from_value(Value::Object(settings)) {
-            Ok(settings) => settings,
-            Err(error) => {
-                self.fault(place, error.to_string());
-                return None;
+        match issuer::read(members) {
+            Ok(TrustedIssuer { issuer, settings, enabled, .. }) => Some(IssuerEntry { issuer, settings, enabled }),
+            Err(wrong) => {
+                let placed = |wrong: Wrong| Wrong { pointer: format!("{place}{}", wrong.pointer), ..wrong };
+                self.wrong.extend(wrong.into_iter().map(placed));
+                None
             }
-        };
-        for fault in settings.check(&issuer) {
-            self.fault(place, fault);
         }
-        Some(IssuerEntry { issuer, settings, enabled })
     }
 }
 
@@ -370,8 +361,10 @@ mod tests {
             "/roles/1/description",
             "/roles/1/name",
             "/trusted_issuers/0/issuer",
-            "/trusted_issuers/0",
+            "/trusted_issuers/0/audiences",
+            "/trusted_issuers/0/rules",
             "/trusted_issuers/1/issuer",
+            "/trusted_issuers/1/rulez",
             "/trusted_issuers/1",
         ] {
             assert!(found.iter().any(|pointer| pointer == expected), "{expected}: {found:?}");

@@ -4,6 +4,7 @@ pub mod body;
 pub mod cli;
 pub mod client;
 pub mod document;
+pub mod issuer;
 pub mod operations;
 pub mod page;
 pub mod problem;

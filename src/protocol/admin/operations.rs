@@ -50,6 +50,8 @@ pub enum Group {
     Sessions,
     /// The audit log.
     Audit,
+    /// Issuers whose tokens are traded.
+    TrustedIssuers,
     /// Users.
     Users,
     /// Webhooks.
@@ -126,6 +128,13 @@ operations! {
     ListInitialAccessTokens "GET" "initial-access-tokens" InitialAccessTokens Access::Read(TRUST);
     CreateInitialAccessToken "POST" "initial-access-tokens" InitialAccessTokens Access::Write(TRUST);
     DeleteInitialAccessToken "DELETE" "initial-access-tokens/{id}" InitialAccessTokens Access::Write(TRUST);
+
+    ListTrustedIssuers "GET" "trusted-issuers" TrustedIssuers Access::Read(TRUST);
+    CreateTrustedIssuer "POST" "trusted-issuers" TrustedIssuers Access::Write(TRUST);
+    GetTrustedIssuer "GET" "trusted-issuers/{id}" TrustedIssuers Access::Read(TRUST);
+    PatchTrustedIssuer "PATCH" "trusted-issuers/{id}" TrustedIssuers Access::Write(TRUST);
+    DeleteTrustedIssuer "DELETE" "trusted-issuers/{id}" TrustedIssuers Access::Write(TRUST);
+    ExplainTrust "POST" "trust/explain" TrustedIssuers Access::Read(TRUST);
 
     ListAuditEvents "GET" "audit" Audit Access::Read(AUDIT);
     ListAuditSeals "GET" "audit/seals" Audit Access::Read(AUDIT);

@@ -331,3 +331,25 @@ async fn a_token_for_some_resource_is_none_for_administration() {
     let answer = ask_with(&bearer, &json!({ "token": "x" })).await;
     assert_eq!((answer.status, answer.error().as_str()), (401, "invalid_token"), "{}", answer.body);
 }
+
+/// The admin API tells the same, to whoever may look at trusted issuers.
+#[tokio::test]
+async fn the_admin_api_explains_it_too() {
+    let fixture = fixture();
+    let token = token(EXPLAINED, &json!({ "env": "dev" }));
+    let ada = crate::admin::token(&fixture.a, "openid latchkey:trust").await;
+    let admin = crate::admin::Admin::with(&fixture.a, &ada);
+    for question in [json!({ "token": token }), json!({ "token": token, "client_id": "broker" }), json!({ "token": "x" })] {
+        let answer = admin.post("trust/explain", &question).await;
+        assert_eq!((answer.status, answer.json()), (200, explain(&question).await));
+    }
+    let bad = json!({ "token": token, "settings": { "preset": "oidc", "rules": [], "max_age": 0 } });
+    let problem = crate::admin::assert_problem("settings", &admin.post("trust/explain", &bad).await, 400, "invalid");
+    let found: Vec<&str> = problem["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+    assert_eq!(found, ["/settings/max_age", "/settings/rules"]);
+    let unknown = admin.post("trust/explain", &json!({ "token": token, "client": "broker" })).await;
+    crate::admin::assert_problem("unknown", &unknown, 400, "unknown_field");
+    let users = crate::admin::Admin::with(&fixture.a, &crate::admin::token(&fixture.a, "openid latchkey:users").await);
+    let refused = users.post("trust/explain", &json!({ "token": token })).await;
+    crate::admin::assert_problem("of users alone", &refused, 403, "insufficient_scope");
+}

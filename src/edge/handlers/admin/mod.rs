@@ -30,6 +30,7 @@ mod outcome;
 pub mod realm;
 pub mod roles;
 pub mod sessions;
+pub mod trusted_issuers;
 pub mod users;
 pub mod webhooks;
 
@@ -96,6 +97,7 @@ async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<Wire
         Group::Grants => grants::answer(call, name).await,
         Group::Keys => keys::answer(call, name).await,
         Group::Sessions => sessions::answer(call, name).await,
+        Group::TrustedIssuers => trusted_issuers::answer(call, name).await,
         Group::Users => users::answer(call, name).await,
         Group::Roles => roles::answer(call, name).await,
         Group::Realm => realm::answer(call, name).await,

@@ -17,6 +17,7 @@ use crate::edge::store::roles::Role;
 use crate::edge::store::users::User;
 use crate::protocol::admin::client::has_secret;
 use crate::protocol::admin::document::{self, ClientEntry, Document, FORMAT, MOST_BYTES, Password, UserEntry};
+use crate::protocol::admin::issuer;
 use crate::protocol::admin::operations::Name;
 use crate::protocol::admin::problem::{Problem, Word, Wrong};
 use crate::protocol::admin::sealed_keys::{self as sealed, Keys};
@@ -115,10 +116,7 @@ fn told_user(WithPassword { user, password }: &WithPassword) -> Value {
 }
 
 fn told_issuer(trusted: &TrustedIssuer) -> Value {
-    let mut members = members_of(&trusted.settings);
-    members.insert("issuer".to_owned(), trusted.issuer.clone().into());
-    members.insert("enabled".to_owned(), trusted.enabled.into());
-    Value::Object(members)
+    Value::Object(issuer::members(trusted))
 }
 
 fn members_of(value: &impl serde::Serialize) -> Map<String, Value> {
@@ -297,8 +295,7 @@ fn plan_issuers(plan: &mut Plan, document: &Document, realm: &Realm) {
         match before {
             None => plan.tell("create", "trusted_issuer", &entry.issuer, &[]),
             Some(before) => {
-                let object = |trusted: &TrustedIssuer| told_issuer(trusted).as_object().cloned().unwrap_or_default();
-                let fields = differing(&object(before), &object(&after));
+                let fields = differing(&issuer::members(before), &issuer::members(&after));
                 if fields.is_empty() {
                     continue;
                 }

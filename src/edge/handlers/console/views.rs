@@ -87,12 +87,10 @@ pub async fn user(desk: &Desk<'_>, id: &str) -> Outcome<ConsolePage> {
     desk.may_read(USERS)?;
     let user = users::get(desk.ctx, id).await?;
     let fact = |what: &str, fact: String| (what.to_owned(), fact);
-    let mut facts = vec![
-        fact("Id", user.id.as_str().to_owned()),
-        fact("Made", at(user.created_at)),
-        fact("Changed", at(user.updated_at)),
-        fact("Claims", Value::from(user.claims.clone()).to_string()),
-    ];
+    let mut facts =
+        vec![fact("Id", user.id.as_str().to_owned()), fact("Made", at(user.created_at)), fact("Changed", at(user.updated_at))];
+    let words = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    facts.extend(user.claims.iter().map(|(name, value)| (name.clone(), words(value))));
     if user.not_before > Timestamp::EPOCH {
         facts.push(fact("Signed out everywhere", at(user.not_before)));
     }
@@ -113,7 +111,10 @@ pub async fn user(desk: &Desk<'_>, id: &str) -> Outcome<ConsolePage> {
     };
     let password = PageForm {
         sealed: Some(desk.form(Act::Password { id: id.to_owned() })),
-        fields: vec![Field { name: "", label: "Of", value: user.login.clone(), kind: FieldKind::Owner }, Field { name: "password", label: "New password", kind: FieldKind::Password, ..Field::default() }],
+        fields: vec![
+            Field { name: "", label: "Of", value: user.login.clone(), kind: FieldKind::Owner },
+            Field { name: "password", label: "New password", kind: FieldKind::Password, ..Field::default() },
+        ],
         submit: "Set and sign out everywhere",
         hint: "12 characters at least. Tell it to the user by a safe way.",
         ..PageForm::default()
