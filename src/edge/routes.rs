@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::handlers::{
     account, accounts, admin, answer, authorize,
     browser::{self, Browser},
-    consent, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, reset, revoke, style,
-    token, trust_explain, userinfo,
+    consent, console, device_authorization, device_page, home, introspect, login, logout, metadata, par, register, reset, revoke,
+    style, token, trust_explain, userinfo,
 };
 use super::http::{WireRequest, WireResponse};
 use super::log::Line;
@@ -63,6 +63,8 @@ pub enum Route {
     Login,
     /// What is a person's own.
     Account,
+    /// What operators do daily.
+    Console,
     /// A new password, by mail.
     Reset,
     /// An address confirmed, by mail.
@@ -112,6 +114,8 @@ impl Route {
             "/" => Self::Home,
             "/login" => Self::Login,
             "/account" => Self::Account,
+            "/console" => Self::Console,
+            _ if path.starts_with("/console/") => Self::Console,
             "/reset" => Self::Reset,
             "/verify" => Self::Verify,
             "/dev/outbox" => Self::DevOutbox,
@@ -151,6 +155,7 @@ impl Route {
             Self::Home => "home",
             Self::Login => "login",
             Self::Account => "account",
+            Self::Console => "console",
             Self::Reset => "reset",
             Self::Verify => "verify",
             Self::DevOutbox => "dev/outbox",
@@ -193,6 +198,7 @@ impl Route {
             | Self::Logout
             | Self::Device
             | Self::Account
+            | Self::Console
             | Self::Reset
             | Self::Verify => &["GET", "HEAD", "POST"],
             Self::Unknown => &[],
@@ -214,6 +220,7 @@ impl Route {
                 | Self::Accounts
                 | Self::Login
                 | Self::Account
+                | Self::Console
                 | Self::Reset
                 | Self::Verify
                 | Self::DevOutbox
@@ -274,6 +281,8 @@ async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut
         Route::Home => home::home(ctx, request).await,
         Route::Login if is_post => login::submit(ctx, request, line).await,
         Route::Login => login::show(ctx, request).await,
+        Route::Console if is_post => console::submit(ctx, request, line).await,
+        Route::Console => console::show(ctx, request).await,
         Route::Account if is_post => account::submit(ctx, request, line).await,
         Route::Account => account::show(ctx, request).await,
         Route::Reset if is_post => reset::submit(ctx, request, line).await,

@@ -9,6 +9,8 @@ mod accounts;
 mod client;
 mod code;
 mod consent;
+pub mod console;
+mod console_chart;
 mod device;
 mod error;
 mod form_post;

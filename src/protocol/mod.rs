@@ -4,6 +4,7 @@
 //! microseconds, and the same inputs always give the same answer.
 
 pub mod access_token;
+pub mod acts;
 pub mod admin;
 pub mod audit;
 pub mod audit_seal;

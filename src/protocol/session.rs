@@ -168,6 +168,11 @@ pub enum Next {
     Home,
     /// The account page.
     Account,
+    /// The console.
+    Console {
+        /// It wants a sign-in after this instant.
+        after: Option<Timestamp>,
+    },
     /// The device page.
     Device {
         /// A code on its way there.
@@ -300,43 +305,6 @@ pub struct EndForm {
     pub grant: OwnedId,
 }
 sealed_json!(EndForm, "end device form");
-
-/// A form of the account page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountForm {
-    /// Made for.
-    pub holder: Holder,
-    /// What it does.
-    pub act: Act,
-}
-sealed_json!(AccountForm, "account form");
-
-/// What a form of the account page does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Act {
-    /// Ends this session.
-    EndBrowser(OwnedId),
-    /// Ends all sessions but the one that it was made for.
-    EndOtherBrowsers,
-    /// Gives this device another name.
-    Rename(OwnedId),
-    /// Ends a device.
-    EndDevice {
-        /// Its grant.
-        grant: OwnedId,
-        /// Its client.
-        client: String,
-    },
-    /// Ends all devices.
-    EndDevices,
-    /// Disconnects this app.
-    EndApp(String),
-    /// Changes the password.
-    Password,
-    /// Sends a link that confirms the address.
-    Verify,
-}
 
 /// The form that signs out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -482,6 +482,25 @@ async fn every_page_is_fit_for_everybody_in_every_look() {
     page.follow("#account-password").await;
     audit.look("account-wrong", "Your account").await;
     audit.mails(&fixture).await;
+    fixture.d1("INSERT INTO summaries (hour, kind, key, count) SELECT unixepoch() / 3600 - e.value, k.key, k.value, 1 + (e.value * 7) % 11 \
+                FROM json_each('[1,2,3,5,8,13,21,34,55]') e, json_each('{\"sign_in\":\"\",\"refresh\":\"\",\"failure\":\"password\",\"device_flow\":\"approved\"}') k", &[]).await;
+    fixture.d1("INSERT INTO summaries (hour, kind, key, count) VALUES (0, 'devices_by_site', 'Bern, CH', 12), (0, 'devices_by_client', 'demo-device', 12)", &[]).await;
+    let users = fixture.d1("SELECT user_id FROM logins WHERE login = 'ada'", &[]).await;
+    let user = format!("/users/{}", users[0]["user_id"].as_str().unwrap_or_default());
+    for (name, path, heading) in [
+        ("console", "", "Overview"),
+        ("console-users", "/users", "Users"),
+        ("console-user", user.as_str(), "ada"),
+        ("console-sites", "/sites", "Devices"),
+        ("console-clients", "/clients", "Clients"),
+        ("console-client", "/clients/demo-web", "Demo web app"),
+        ("console-client-new", "/clients/new", "A new client"),
+        ("console-keys", "/keys", "Keys"),
+        ("console-audit", "/audit", "Audit"),
+    ] {
+        page.open(&url(&format!("/console{path}"))).await;
+        audit.look(name, heading).await;
+    }
     page.open(&url("/")).await;
     page.follow("a[href='/logout']").await;
     audit.look("logout", "Sign out?").await;

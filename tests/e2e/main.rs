@@ -8,6 +8,7 @@ mod authorize;
 mod browser;
 mod cli;
 mod code;
+mod console;
 mod devices;
 mod exchange;
 mod flow;

@@ -21,6 +21,7 @@ use crate::edge::store::sessions::SignedIn;
 use crate::edge::store::users::{self, NewPassword, SecurityEvent};
 use crate::edge::store::{apps, audit, grants, sessions};
 use crate::pages::{self, AccountNotice, AccountPage, Happened, OwnApp, OwnBrowser, OwnDevice, OwnEvent};
+use crate::protocol::acts::{AccountForm, Act};
 use crate::protocol::audit::{Event, Kind};
 use crate::protocol::client::DEVICE_CODE;
 use crate::protocol::form::Form;
@@ -28,7 +29,7 @@ use crate::protocol::ids::OwnedId;
 use crate::protocol::letter::About;
 use crate::protocol::password::{PasswordHash, is_settable};
 use crate::protocol::secret::Secret;
-use crate::protocol::session::{AccountForm, Act, Next};
+use crate::protocol::session::Next;
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Devices on one page.

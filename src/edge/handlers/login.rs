@@ -53,6 +53,7 @@ fn onward(ctx: &Ctx, browser: &Browser, next: &Next, user: &UserId) -> WireRespo
     match next {
         Next::Home => browser.name_on(ctx, WireResponse::see_other("/")),
         Next::Account => browser.name_on(ctx, WireResponse::see_other("/account")),
+        Next::Console { .. } => browser.name_on(ctx, WireResponse::see_other("/console")),
         Next::Device { .. } => browser.name_on(ctx, WireResponse::see_other("/device")),
         Next::Authorize { asked, .. } => {
             browser.to_step(ctx, "/authorize", Asked { chosen: Some(user.clone()), ..(**asked).clone() })
@@ -66,6 +67,7 @@ fn anybodys(ctx: &Ctx, next: Next) -> Next {
     match next {
         Next::Authorize { asked, .. } => Next::Authorize { asked: Box::new(asked.anew(ctx.now)), beside: false },
         Next::Account => Next::Account,
+        Next::Console { .. } => Next::Console { after: None },
         Next::Home | Next::Device { .. } => Next::Home,
     }
 }
@@ -246,7 +248,7 @@ fn guess(ctx: &Ctx, login: &str, known: Option<&KnownAccount>) -> Guess {
 fn wants_again(next: &Next, auth_time: Timestamp) -> bool {
     match next {
         Next::Home | Next::Account => false,
-        Next::Device { after, .. } => after.is_some_and(|after| auth_time <= after),
+        Next::Device { after, .. } | Next::Console { after } => after.is_some_and(|after| auth_time <= after),
         Next::Authorize { asked, beside } => *beside || auth_time <= asked.made_at,
     }
 }
@@ -266,7 +268,7 @@ async fn form_page(
     let model = pages::Login { form: &form, login, error, can_reset: ctx.config.mail.is_on(), ..pages::Login::default() };
     let Next::Authorize { asked, .. } = &next else {
         let purpose = if matches!(next, Next::Device { .. }) { Purpose::Device } else { Purpose::Account };
-        let again = matches!(next, Next::Device { after: Some(_), .. });
+        let again = matches!(next, Next::Device { after: Some(_), .. } | Next::Console { after: Some(_) });
         let model = pages::Login { purpose, again, ..model };
         return Ok(browser.page(ctx, status, pages::login(&browser.realm(ctx), &model)));
     };

@@ -15,6 +15,7 @@ pub mod client_document;
 pub mod clients;
 pub mod code;
 pub mod consent;
+pub mod console;
 pub mod device;
 pub mod device_authorization;
 pub mod device_page;

@@ -1,5 +1,6 @@
 //! Every page in every state, and the tools to look into them.
 
+mod console;
 mod each_page;
 mod every_page;
 mod texts;

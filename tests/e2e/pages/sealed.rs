@@ -10,7 +10,7 @@ use crate::support::{ADA, Answer, Api, DEVICE_CODE, DeviceSignIn, Person, claims
 use crate::web::App;
 
 /// The places where something sealed is taken; each is named by the purpose of what belongs there.
-const PLACES: [&str; 27] = [
+const PLACES: [&str; 28] = [
     "authorize step",
     "consent step",
     "accounts step",
@@ -38,6 +38,7 @@ const PLACES: [&str; 27] = [
     "password reset link",
     "address verification link",
     "account form",
+    "console form",
 ];
 
 /// The kind that belongs in a place.
@@ -129,6 +130,7 @@ impl Matrix {
             ("signing key", wrapped[0]["wrapped"].as_str().unwrap().to_owned()),
             ("salt", salt[0]["wrapped"].as_str().unwrap().to_owned()),
             ("account form", account),
+            ("console form", ada.get("/console/keys").await.form()),
             ("password reset form", reset),
             ("password reset link", reset_link),
             ("address verification link", verify_link),
@@ -221,6 +223,10 @@ impl Matrix {
             }
             "password reset link" => taken(&get(&format!("/reset?link={value}"), &browser).await, 200, 400),
             "address verification link" => taken(&get(&format!("/verify?link={value}"), &browser).await, 200, 400),
+            "console form" => {
+                self.post("/console", &session, &[("form", value)]).await;
+                self.has("SELECT 1 FROM signing_keys WHERE number > 1").await
+            }
             "account form" => {
                 self.post("/account", &session, &[("form", value), ("name", "renamed by the matrix")]).await;
                 self.has("SELECT 1 FROM grants WHERE name = 'renamed by the matrix'").await
@@ -321,6 +327,7 @@ async fn a_sealed_value_is_good_in_one_place_only() {
         "device code",
         "refresh token",
         "account form",
+        "console form",
         "end device form",
         "end app form",
         "approval form",

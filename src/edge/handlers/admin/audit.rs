@@ -6,7 +6,8 @@ use crate::edge::ctx::Ctx;
 use crate::edge::handlers::admin::{Call, Outcome};
 use crate::edge::http::WireResponse;
 use crate::edge::record;
-use crate::edge::store::audit::{self as store, Filter};
+use crate::edge::store::audit as store;
+pub use crate::edge::store::audit::Filter;
 use crate::edge::store::summaries;
 use crate::protocol::admin::operations::Name;
 use crate::protocol::admin::page::Page;
@@ -61,7 +62,7 @@ pub async fn list(ctx: &Ctx, filter: &Filter, limit: u32) -> Outcome<Vec<Stored>
 }
 
 /// What a query asks for: `from` and `to` in milliseconds since 1970, and what an event has to say.
-fn filter(query: &Form, page: &Page) -> Outcome<Filter> {
+pub fn filter(query: &Form, page: &Page) -> Outcome<Filter> {
     let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let kind = text("kind");
     if !kind.is_empty() && !Kind::ALL.iter().any(|known| known.name() == kind) {

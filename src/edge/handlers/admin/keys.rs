@@ -51,7 +51,7 @@ async fn listed(ctx: &Ctx) -> Outcome<WireResponse> {
 }
 
 /// What is told of a key: never its private half.
-fn told(key: &KeyRecord, now: Timestamp) -> Value {
+pub fn told(key: &KeyRecord, now: Timestamp) -> Value {
     let schedule = &key.schedule;
     let state = match () {
         () if now < schedule.sign_from => "waiting",
