@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::admin::Admin;
 use crate::harness::{Fixture, Setup};
+use crate::judge::Judge;
 use crate::support::{Answer, Api, Person, client, sleep};
 use crate::web::{App, web_client};
 
@@ -245,4 +246,84 @@ async fn a_thousand_devices_make_no_long_page() {
     for odd in ["/account?page=99999999999999999999", "/account?page=-1", "/account?page=x", "/account?done=%3Cb%3E"] {
         assert_eq!(person.get(odd).await.status, 200, "{odd}");
     }
+}
+
+/// Whatever ends by a new password, its clients hear of: of other browsers, of this one and of devices.
+#[tokio::test]
+async fn clients_hear_of_what_a_new_password_ended() {
+    let judge = Judge::start();
+    let hears = |path: &str| json!({ "backchannel_logout_uri": judge.at(path), "skip_consent": true });
+    let claims = json!({ "email": "grace@navy.example", "email_verified": true });
+    let user = json!({ "login": "grace", "password": PASSWORD, "claims": claims });
+    let clients = [client("ward", &[hears("/ward")]), web_client("desk", &[hears("/desk")])];
+    let setup = Setup::default().rate_limit("LIMIT_LOGIN", 1_000_000).var("OUTBOUND_ALLOW", &judge.host_port());
+    let setup = setup.var("DEV_OUTBOX", "on").seed(&json!({ "users": [user], "clients": clients }));
+    let fixture = setup.start().await;
+    let (person, other) = (grace(&fixture).await, grace(&fixture).await);
+    let (device, desk) = (Api::public(&fixture.a, "ward"), App::web(&fixture.a, "desk"));
+    for person in [&person, &other] {
+        desk.tokens(person, &[("scope", "openid")]).await;
+    }
+    device.signed_in(&person).await;
+    assert_eq!(change(&person, PASSWORD, NEW, false).await.status, 303);
+    assert_eq!(change(&person, NEW, PASSWORD, true).await.status, 303);
+    assert_eq!((judge.wait_for("/desk", 2).await.len(), judge.wait_for("/ward", 1).await.len()), (2, 1));
+    let ended = fixture.d1("SELECT detail FROM audit_events WHERE kind = 'revocation'", &[]).await;
+    assert_eq!(ended, [json!({ "detail": "{\"what\":\"everything else\"}" })]);
+
+    // By a link too.
+    desk.tokens(&person, &[("scope", "openid")]).await;
+    device.signed_in(&person).await;
+    let stranger = Person::new(&fixture.a);
+    let form = stranger.get("/reset").await.form();
+    assert_eq!(stranger.post("/reset", &[("form", &form), ("login", "grace")]).await.status, 200);
+    let mail = async {
+        loop {
+            let mails = fixture.d1("SELECT body FROM dev_outbox WHERE body LIKE '%/reset?link=%'", &[]).await;
+            match mails.first() {
+                Some(mail) => return mail["body"].as_str().unwrap().to_owned(),
+                None => sleep(50).await,
+            }
+        }
+    };
+    let mail = tokio::time::timeout(std::time::Duration::from_secs(20), mail).await.unwrap();
+    let link = mail.split("link=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let fields = [("form", link), ("password", NEW), ("everywhere", "1")];
+    assert_eq!(stranger.post("/reset", &fields).await.status, 200);
+    assert_eq!(person.get("/account").await.status, 303);
+    assert_eq!((judge.wait_for("/desk", 3).await.len(), judge.wait_for("/ward", 2).await.len()), (3, 2));
+}
+
+/// Whoever copied the cookie of this very browser is out.
+#[tokio::test]
+async fn a_new_password_leaves_nothing_to_a_copied_cookie() {
+    let fixture = realm().await;
+    let (person, thief) = (grace(&fixture).await, Person::new(&fixture.a));
+    let steal = || {
+        for cookie in person.cookies().split("; ") {
+            thief.set_cookie(cookie);
+        }
+    };
+    for (everywhere, old, new) in [(false, PASSWORD, NEW), (true, NEW, PASSWORD)] {
+        steal();
+        assert_eq!(thief.get("/account").await.status, 200);
+        assert_eq!(change(&person, old, new, everywhere).await.status, 303);
+        assert_eq!((thief.get("/account").await.status, person.get("/account").await.status), (303, 200));
+    }
+    assert_eq!(fixture.d1("SELECT 1 FROM sessions", &[]).await.len(), 1);
+}
+
+/// Of very many browsers this one is shown, even if it was used the longest ago.
+#[tokio::test]
+async fn this_browser_is_always_there() {
+    let fixture = realm().await;
+    let person = grace(&fixture).await;
+    let many = "INSERT INTO sessions (user_id, id, sid, auth_time, seen_at, acr, amr) SELECT s.user_id, substr(s.id, 1, 20) || printf('%03d', e.value) || \
+                substr(s.id, 24), 'sid' || e.value, s.auth_time, s.seen_at + e.value, s.acr, s.amr FROM sessions s, (WITH RECURSIVE n(value) AS \
+                (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 80) SELECT value FROM n) e";
+    fixture.d1(many, &[]).await;
+    let own = page(&person).await;
+    assert_eq!((own.matches("This browser").count(), own.matches("<strong>A browser</strong>").count()), (1, 49));
+    press(&person, "id=\"account-end-browsers\"").await;
+    assert_eq!(fixture.d1("SELECT 1 FROM sessions", &[]).await.len(), 1);
 }

@@ -29,7 +29,7 @@ use crate::protocol::ids::OwnedId;
 use crate::protocol::letter::About;
 use crate::protocol::password::{PasswordHash, is_settable};
 use crate::protocol::secret::Secret;
-use crate::protocol::session::Next;
+use crate::protocol::session::{Next, SessionCookie, SessionKey};
 use crate::protocol::time::{Seconds, Timestamp};
 
 /// Devices on one page.
@@ -67,15 +67,26 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         return own_page(ctx, &browser, &signed_in, 400, 0, Some(AccountNotice::Expired)).await;
     };
     match done(ctx, &browser, &signed_in, asked.act, &form, line).await? {
-        Done::Told(word) => Ok(browser.name_on(ctx, WireResponse::see_other(&format!("/account?done={word}")))),
+        Done::Told(word) => Ok(told(ctx, &browser, word)),
+        Done::Renewed(word, session) => {
+            let others = browser.sessions(ctx)?.map(|cookie| cookie.others).unwrap_or_default();
+            let cookie = SessionCookie { current: session, others };
+            Ok(Browser::with_sessions(ctx, told(ctx, &browser, word), &cookie))
+        }
         Done::Not(status, notice) => own_page(ctx, &browser, &signed_in, status, 0, Some(notice)).await,
     }
+}
+
+fn told(ctx: &Ctx, browser: &Browser, word: &str) -> WireResponse {
+    browser.name_on(ctx, WireResponse::see_other(&format!("/account?done={word}")))
 }
 
 /// What came of an act.
 enum Done {
     /// It was done; the page says so by this word.
     Told(&'static str),
+    /// The same, and this browser's session has another id now.
+    Renewed(&'static str, SessionKey),
     /// It was not; why.
     Not(u16, AccountNotice),
 }
@@ -132,8 +143,8 @@ async fn end_others(ctx: &Ctx, signed_in: &SignedIn, event: Event) -> Result<(),
 /// Changes the password.
 ///
 /// 1. The old one, out of a budget of the account's: whoever found an open browser does not get to guess.
-/// 2. Everywhere else: clients hear of it, then everything up to now is void but this session, whose user has just proved
-///    who they are.
+/// 2. Everywhere else: clients hear of it, those of devices and of this browser too, then everything up to now is void but
+///    this session, whose user has just proved who they are. It gets another id either way: a copy of its cookie is void.
 async fn password(ctx: &Ctx, signed_in: &SignedIn, form: &Form, line: &mut Line) -> Result<Done, Failure> {
     let id = &signed_in.session.user;
     let new = Secret::new(form.get("password").unwrap_or_default().to_owned());
@@ -165,15 +176,19 @@ async fn password(ctx: &Ctx, signed_in: &SignedIn, form: &Form, line: &mut Line)
     // 2
     let everywhere = form.get("everywhere") == Some("1");
     if everywhere {
-        let event = audit::by_user(ctx, Kind::Revocation, id).with(&json!({ "what": "other sessions" }));
-        end_others(ctx, signed_in, event).await?;
+        session_end::tell_all(ctx, id).await?;
     }
     let hash = PasswordHash::create(&new, &mut Platform).map(|hash| hash.to_text()).unwrap_or_default();
     let event = audit::by_user(ctx, Kind::AccountChange, id).with(&json!({ "what": "password" }));
-    let keep = Some(&signed_in.session.id);
+    let renewed = OwnedId::generate(id, &mut Platform);
+    let keep = Some((&signed_in.session.id, &renewed));
     let password = NewPassword { hash: &hash, sign_out: everywhere, keep, what: "password_changed" };
     if users::set_password(ctx, &user, &password, &event).await? {
-        return Ok(Done::Told("password"));
+        if everywhere {
+            let ended = audit::by_user(ctx, Kind::Revocation, id).with(&json!({ "what": "everything else" }));
+            audit::note_or_log(ctx, &ended).await;
+        }
+        return Ok(Done::Renewed("password", SessionKey { user: id.clone(), session: renewed }));
     }
     "the account was changed meanwhile".clone_into(&mut line.detail);
     Ok(Done::Not(400, AccountNotice::Expired))
@@ -197,9 +212,13 @@ async fn own_page(
         ctx.config.sealer().seal(&form, &mut Platform)
     };
     let seconds = |instant: Timestamp| instant.seconds().max(0).unsigned_abs();
-    let open = sessions::of_user(ctx, id).await?;
-    let forms: Vec<String> = open.iter().map(|open| form(Act::EndBrowser(open.id.clone()))).collect();
     let is_this = |open: &sessions::Listed| open.id == signed_in.session.id;
+    let mut open = sessions::of_user(ctx, id).await?;
+    let has_others = open.iter().any(|open| !is_this(open));
+    // This one is among those that are shown, whichever was used last.
+    open.sort_by_key(|open| !is_this(open));
+    open.truncate(PAGE);
+    let forms: Vec<String> = open.iter().map(|open| form(Act::EndBrowser(open.id.clone()))).collect();
     let browsers = open.iter().zip(&forms).map(|(open, form)| OwnBrowser {
         this: is_this(open),
         place: &open.place,
@@ -207,7 +226,7 @@ async fn own_page(
         used: seconds(open.seen_at),
         form,
     });
-    let browsers: Vec<OwnBrowser<'_>> = browsers.take(PAGE).collect();
+    let browsers: Vec<OwnBrowser<'_>> = browsers.collect();
 
     let alive = grants::alive(ctx, id).await?;
     let (all, others): (Vec<&Alive>, Vec<&Alive>) = alive.iter().partition(|grant| grant.grant_type == DEVICE_CODE);
@@ -271,7 +290,7 @@ async fn own_page(
         password: &change,
         notice,
         browsers: &browsers,
-        end_browsers: open.iter().any(|open| !is_this(open)).then_some(&end_browsers),
+        end_browsers: has_others.then_some(&end_browsers),
         devices: &devices,
         end_devices: (!all.is_empty()).then_some(&end_devices),
         pages: (page.checked_sub(1), (all.len() > start.saturating_add(PAGE)).then(|| page.saturating_add(1))),

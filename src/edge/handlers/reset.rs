@@ -85,15 +85,16 @@ async fn set(ctx: &Ctx, browser: &Browser, form: &Form, line: &mut Line) -> Resu
         return Ok(password_page(ctx, browser, 400, form.get("form").unwrap_or_default(), &user, true));
     }
     let everywhere = form.get("everywhere") == Some("1");
-    let event = |what: &str| audit::by_user(ctx, Kind::AccountChange, &user.id).with(&json!({ "what": what }));
+    if everywhere {
+        // Before the password, with which it ends too: who is void by then is told nothing.
+        let event = audit::by_user(ctx, Kind::Revocation, &user.id).with(&json!({ "what": "everything" }));
+        session_end::end_of(ctx, &user.id, Vec::new(), true, event).await?;
+    }
+    let event = audit::by_user(ctx, Kind::AccountChange, &user.id).with(&json!({ "what": "password reset" }));
     let hash = PasswordHash::create(&password, &mut Platform).map(|hash| hash.to_text()).unwrap_or_default();
     let new = NewPassword { hash: &hash, sign_out: everywhere, keep: None, what: "password_reset" };
-    if !users::set_password(ctx, &user, &new, &event("password reset")).await? {
+    if !users::set_password(ctx, &user, &new, &event).await? {
         return stale(line);
-    }
-    if everywhere {
-        // Clients hear of it too.
-        session_end::end_of(ctx, &user.id, Vec::new(), true, event("signed out everywhere")).await?;
     }
     Ok(browser.page(ctx, 200, pages::told(&browser.realm(ctx), Told::PasswordSet)))
 }

@@ -33,30 +33,36 @@ pub async fn end_of(ctx: &Ctx, user: &UserId, sessions: Vec<OwnedId>, everywhere
     commit(ctx, &[Ended { user: user.clone(), sessions, everywhere, event }]).await
 }
 
+/// Tells clients that all of a user's sessions end, with all that was approved up to now, before somebody else ends that.
+pub async fn tell_all(ctx: &Ctx, user: &UserId) -> Result<(), Failure> {
+    let deliveries = told(ctx, user, sign_outs::listeners_of_all(ctx, user).await?).await?;
+    Ok(outbox::enqueue(ctx, deliveries.into_iter().map(Parcel::Logout).collect()).await?)
+}
+
 /// First the telling is put down, then the sessions end: a failure of the former leaves all as it was, and
 /// one of the latter has told clients too early, who then find the session alive. Who got something from a
 /// session in between is told after it.
 async fn commit(ctx: &Ctx, ended: &[Ended]) -> Result<(), Failure> {
     let mut deliveries = Vec::new();
     for ended in ended {
-        deliveries.extend(told(ctx, ended, sign_outs::listeners(ctx, ended).await?).await?);
+        deliveries.extend(told(ctx, &ended.user, sign_outs::listeners(ctx, ended).await?).await?);
     }
     let told_before: BTreeSet<String> = deliveries.iter().map(|delivery| delivery.id.clone()).collect();
     outbox::enqueue(ctx, deliveries.into_iter().map(Parcel::Logout).collect()).await?;
     let mut late = Vec::new();
     for ended in ended {
-        late.extend(told(ctx, ended, sign_outs::end(ctx, ended).await?).await?);
+        late.extend(told(ctx, &ended.user, sign_outs::end(ctx, ended).await?).await?);
     }
     late.retain(|delivery| !told_before.contains(&delivery.id));
     Ok(outbox::enqueue(ctx, late.into_iter().map(Parcel::Logout).collect()).await?)
 }
 
 /// What listeners are told.
-async fn told(ctx: &Ctx, ended: &Ended, listeners: Vec<Listener>) -> Result<Vec<Delivery>, Fault> {
+async fn told(ctx: &Ctx, user: &UserId, listeners: Vec<Listener>) -> Result<Vec<Delivery>, Fault> {
     let mut deliveries = Vec::with_capacity(listeners.len());
     for Listener { client, sid } in listeners {
         if let Some(url) = &client.metadata.backchannel_logout_uri {
-            let sub = pairwise::subject(ctx, &client, &ended.user).await?;
+            let sub = pairwise::subject(ctx, &client, user).await?;
             let sid = pairwise::sid(ctx, &client, &sid).await?;
             let delivery = Delivery::new(url, &client.id, &sub, &sid, client.metadata.id_token_alg(), ctx.now);
             deliveries.push(delivery.encrypted_to(Recipient::of_id_tokens(&client)));

@@ -1,5 +1,7 @@
 //! A realm's clients, users, roles and trusted issuers at once: read for a document, and written by one batch.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,8 +13,16 @@ use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
 use crate::protocol::admin::page::Page;
 use crate::protocol::audit::Event;
+use crate::protocol::ids::UserId;
 use crate::protocol::time::Seconds;
 use crate::protocol::trust::TrustedIssuer;
+
+/// Whether something hangs on the realm's keys and salts.
+macro_rules! used {
+    () => {
+        "EXISTS (SELECT 1 FROM secrets) OR EXISTS (SELECT 1 FROM grants WHERE client_id <> 'latchkey-cli')"
+    };
+}
 
 /// Rows of a collection that are read at once.
 const PAGE: u32 = 1_000;
@@ -63,6 +73,40 @@ pub async fn users_of(ctx: &Ctx, logins: &[&str]) -> Result<Vec<WithPassword>, F
     let sql = "SELECT u.password, u.id, l.login, u.claims, u.roles, u.enabled, u.not_before, u.version, u.created_at, u.updated_at \
                FROM json_each(?1) e JOIN logins l ON l.login = e.value JOIN users u ON u.id = l.user_id";
     with_passwords(ctx, Statement::new(sql, [to_json(&logins).into()])).await
+}
+
+/// Which of these ids somebody has.
+pub async fn owners(ctx: &Ctx, ids: &[&UserId]) -> Result<Vec<UserId>, Fault> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: UserId,
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT id FROM users WHERE id IN (SELECT value FROM json_each(?1))";
+    let rows: Vec<Row> = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [to_json(&ids).into()])).await?.all()?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Which of the roles that go somebody has, once the users are changed. All users are looked at.
+pub async fn had_roles(ctx: &Ctx, changes: &Changes) -> Result<Vec<String>, Fault> {
+    #[derive(Deserialize)]
+    struct Row {
+        role: String,
+    }
+    if changes.gone_roles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT DISTINCT r.value AS role FROM users u, json_each(u.roles) r \
+               WHERE r.value IN (SELECT value FROM json_each(?1)) AND u.id NOT IN (SELECT value FROM json_each(?2))";
+    let changed: Vec<&UserId> = changes.users.iter().map(|changed| &changed.user.id).collect();
+    let parameters = [to_json(&changes.gone_roles).into(), to_json(&changed).into()];
+    let rows: Vec<Row> = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, parameters)).await?.all()?;
+    let mut roles: BTreeSet<String> = rows.into_iter().map(|row| row.role).collect();
+    let kept = changes.users.iter().flat_map(|changed| &changed.user.roles);
+    roles.extend(kept.filter(|role| changes.gone_roles.contains(role)).cloned());
+    Ok(roles.into_iter().collect())
 }
 
 /// All users, by login, after one; at most a page.
@@ -120,22 +164,25 @@ pub struct NewKeys {
 pub struct Versions {
     /// Of clients.
     pub clients: serde_json::Map<String, Value>,
-    /// Of users, by login.
-    pub users: serde_json::Map<String, Value>,
     /// Of roles.
     pub roles: serde_json::Map<String, Value>,
     /// Of trusted issuers.
     pub issuers: serde_json::Map<String, Value>,
 }
 
-/// Writes all of it, or nothing: whether it was written. It is not when anything was changed since it was read, and not when
-/// the realm would be left without an administrator. `key` names the attempt: run twice, it is done once.
+/// Writes all of it, or nothing: whether it was written. It is not when anything was changed since it was read, not when
+/// somebody has a role that goes, and not when the realm would be left without an administrator. `key` names the attempt: run twice, it is done once.
 pub async fn apply(ctx: &Ctx, changes: &Changes, key: &str, events: &[Event]) -> Result<bool, Fault> {
     let mut statements = vec![guard(changes, key)];
     statements.extend(upserts(ctx, changes, key));
     statements.extend(removals(ctx, changes, key));
     if let Some(keys) = &changes.keys {
         statements.extend(replaced_keys(keys, key));
+    }
+    if !changes.gone_roles.is_empty() {
+        let had = "SELECT CASE WHEN EXISTS (SELECT 1 FROM users u, json_each(u.roles) r JOIN json_each(?1) gone ON gone.value = r.value) \
+                   THEN json('somebody has the role') ELSE 1 END";
+        statements.push(Statement::new(had, [to_json(&changes.gone_roles).into()]));
     }
     let kept = "INSERT INTO idempotency (key, request, answer, expires_at) VALUES (?1, '', '', ?2) ON CONFLICT DO NOTHING";
     statements.push(Statement::new(kept, [key.into(), ctx.now.plus(Seconds(86_400)).into()]));
@@ -162,18 +209,31 @@ pub async fn apply(ctx: &Ctx, changes: &Changes, key: &str, events: &[Event]) ->
     if error.detail().contains("malformed JSON") { Ok(false) } else { Err(error) }
 }
 
-/// Fails, and with it the batch, unless everything still has the version that it was read in.
+/// Fails, and with it the batch, unless everything still has the version that it was read in, and nothing hangs on keys
+/// that are replaced.
 fn guard(changes: &Changes, key: &str) -> Statement {
-    const SQL: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM idempotency WHERE key = ?1) OR NOT EXISTS ( \
+    const SQL: &str = concat!(
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM idempotency WHERE key = ?1) OR NOT EXISTS ( \
         SELECT 1 FROM json_each(?2) e LEFT JOIN clients t ON t.id = e.key WHERE COALESCE(t.version, 0) <> e.value UNION ALL \
-        SELECT 1 FROM json_each(?3) e LEFT JOIN logins l ON l.login = e.key LEFT JOIN users t ON t.id = l.user_id \
-            WHERE COALESCE(t.version, 0) <> e.value UNION ALL \
+        SELECT 1 FROM json_each(?3) e LEFT JOIN logins l ON l.login = (e.value ->> 'login') LEFT JOIN users t ON t.id = l.user_id \
+            LEFT JOIN users o ON o.id = (e.value ->> 'id') \
+            WHERE COALESCE(t.version, 0) <> (e.value ->> 'version') OR COALESCE(o.version, 0) <> (e.value ->> 'version') UNION ALL \
         SELECT 1 FROM json_each(?4) e LEFT JOIN roles t ON t.name = e.key WHERE COALESCE(t.version, 0) <> e.value UNION ALL \
-        SELECT 1 FROM json_each(?5) e LEFT JOIN trusted_issuers t ON t.issuer = e.key WHERE COALESCE(t.version, 0) <> e.value) \
-        THEN 1 ELSE json('changed meanwhile') END";
-    let Versions { clients, users, roles, issuers } = &changes.versions;
-    let versions = [clients, users, roles, issuers].map(|versions| Parameter::from(to_json(versions)));
-    Statement::new(SQL, std::iter::once(key.into()).chain(versions))
+        SELECT 1 FROM json_each(?5) e LEFT JOIN trusted_issuers t ON t.issuer = e.key WHERE COALESCE(t.version, 0) <> e.value \
+        UNION ALL SELECT 1 WHERE ?6 = 1 AND (",
+        used!(),
+        ")) THEN 1 ELSE json('changed meanwhile') END"
+    );
+    let Versions { clients, roles, issuers } = &changes.versions;
+    let [clients, roles, issuers] = [clients, roles, issuers].map(|versions| Parameter::from(to_json(versions)));
+    // By login and by id: both have to lead to the same user, or to none.
+    let users = changes
+        .users
+        .iter()
+        .map(|WithPassword { user, .. }| json!({ "login": user.login, "id": user.id, "version": user.version }));
+    let users: Vec<Value> = users.collect();
+    let replaces_keys = u32::from(changes.keys.is_some());
+    Statement::new(SQL, [key.into(), clients, to_json(&users).into(), roles, issuers, replaces_keys.into()])
 }
 
 fn upserts(ctx: &Ctx, changes: &Changes, key: &str) -> Vec<Statement> {
@@ -196,7 +256,10 @@ fn upserts(ctx: &Ctx, changes: &Changes, key: &str) -> Vec<Statement> {
          e.value ->> 'enabled', 0, 1, ?2, ?2 FROM json_each(?1) e WHERE ",
         unanswered!("?3"),
         " ON CONFLICT (id) DO UPDATE SET password = excluded.password, claims = excluded.claims, roles = excluded.roles, \
-         enabled = excluded.enabled, version = users.version + 1, updated_at = excluded.updated_at"
+         enabled = excluded.enabled, version = users.version + 1, updated_at = excluded.updated_at, \
+         security_events = CASE excluded.password WHEN users.password THEN users.security_events ELSE ",
+        users::noted!("?4"),
+        " END"
     );
     const ROLES: &str = concat!(
         "INSERT INTO roles (name, description, version, created_at) \
@@ -233,7 +296,12 @@ fn upserts(ctx: &Ctx, changes: &Changes, key: &str) -> Vec<Statement> {
         if sql == USERS {
             statements.push(Statement::new(LOGINS, [to_json(rows).into(), key.into()]));
         }
-        statements.push(Statement::new(sql, [to_json(rows).into(), ctx.now.into(), key.into()]));
+        let mut parameters = vec![to_json(rows).into(), ctx.now.into(), key.into()];
+        if sql == USERS {
+            // Its owner is told that somebody else set the password.
+            parameters.push(users::security_event(ctx, "password_set").into());
+        }
+        statements.push(Statement::new(sql, parameters));
     }
     statements
 }
@@ -306,6 +374,6 @@ fn replaced_keys(NewKeys { signing_keys, salts }: &NewKeys, key: &str) -> [State
 
 /// Whether anybody has, or had, anything that hangs on the realm's keys and salts: devices, apps, salts.
 pub async fn is_used(ctx: &Ctx) -> Result<bool, Fault> {
-    let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM secrets) OR EXISTS (SELECT 1 FROM grants WHERE client_id <> 'latchkey-cli')";
-    Ok(Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [])).await?.first::<Exists>()?.is_some())
+    const SQL: &str = concat!("SELECT 1 WHERE ", used!());
+    Ok(Db::new(ctx, Shards::COMMON).run(Statement::new(SQL, [])).await?.first::<Exists>()?.is_some())
 }

@@ -56,6 +56,12 @@ pub async fn listeners(ctx: &Ctx, ended: &Ended) -> Result<Vec<Listener>, Fault>
     parse(&database(ctx, ended).run(select(ended)).await?)
 }
 
+/// Who wants to hear that all of a user's sessions end, with all that was approved up to now.
+pub async fn listeners_of_all(ctx: &Ctx, user: &UserId) -> Result<Vec<Listener>, Fault> {
+    let statement = Statement::new(LISTENERS, [user.as_str().into(), "[]".into(), 1_u32.into()]);
+    parse(&Db::new(ctx, Shards::COMMON).run(statement).await?)
+}
+
 /// Ends them, and says once more who wants to hear of it: nobody comes after this.
 pub async fn end(ctx: &Ctx, ended: &Ended) -> Result<Vec<Listener>, Fault> {
     let db = database(ctx, ended);

@@ -231,8 +231,9 @@ pub struct NewPassword<'a> {
     pub hash: &'a str,
     /// Whether everything up to now is void.
     pub sign_out: bool,
-    /// The session that stays all the same: its user has just proved who they are.
-    pub keep: Option<&'a OwnedId>,
+    /// The session that stays all the same, for its user has just proved who they are, and the id that it gets: whoever
+    /// has a copy of the cookie is out.
+    pub keep: Option<(&'a OwnedId, &'a OwnedId)>,
     /// What its owner is told that happened.
     pub what: &'static str,
 }
@@ -246,6 +247,23 @@ pub struct SecurityEvent {
     pub at: Timestamp,
     /// Where from, coarsely.
     pub place: String,
+}
+
+/// A user's security events with one more in front of them, ten at most.
+macro_rules! noted {
+    ($event:literal) => {
+        concat!(
+            "(SELECT json_group_array(json(value)) FROM (SELECT ",
+            $event,
+            " AS value UNION ALL SELECT value FROM (SELECT value FROM json_each(users.security_events) LIMIT 9)))"
+        )
+    };
+}
+pub(super) use noted;
+
+/// A security event of now, as it is noted.
+pub fn security_event(ctx: &Ctx, what: &str) -> String {
+    serde_json::json!({ "what": what, "at": ctx.now, "place": ctx.place }).to_string()
 }
 
 /// The user and the stored password.
@@ -276,13 +294,13 @@ pub async fn security_events(ctx: &Ctx, id: &UserId) -> Result<Vec<SecurityEvent
 /// now: told by what stands there, for a batch may be run twice.
 pub async fn set_password(ctx: &Ctx, user: &User, new: &NewPassword<'_>, event: &Event) -> Result<bool, Fault> {
     // What was approved in this very millisecond is void too, unless it is the session that stays.
-    let sql = "UPDATE users SET password = ?3, version = version + 1, updated_at = ?4, \
-               not_before = CASE ?5 WHEN 1 THEN MAX(not_before, ?4 - ?6) ELSE not_before END, \
-               security_events = (SELECT json_group_array(json(value)) FROM (SELECT ?7 AS value UNION ALL \
-                   SELECT value FROM (SELECT value FROM json_each(users.security_events) LIMIT 9))) \
-               WHERE id = ?1 AND version = ?2";
+    const SQL: &str = concat!(
+        "UPDATE users SET password = ?3, version = version + 1, updated_at = ?4, \
+         not_before = CASE ?5 WHEN 1 THEN MAX(not_before, ?4 - ?6) ELSE not_before END, security_events = ",
+        noted!("?7"),
+        " WHERE id = ?1 AND version = ?2"
+    );
     let id = || user.id.as_str().into();
-    let noted = serde_json::json!({ "what": new.what, "at": ctx.now, "place": ctx.place }).to_string();
     let parameters = [
         id(),
         user.version.into(),
@@ -290,13 +308,13 @@ pub async fn set_password(ctx: &Ctx, user: &User, new: &NewPassword<'_>, event: 
         ctx.now.into(),
         u32::from(new.sign_out).into(),
         u32::from(new.keep.is_some()).into(),
-        noted.into(),
+        security_event(ctx, new.what).into(),
     ];
-    let mut statements = vec![Statement::new(sql, parameters)];
-    if let (Some(keep), true) = (new.keep, new.sign_out) {
-        let sql = "UPDATE sessions SET auth_time = ?3, seen_at = ?3 WHERE user_id = ?1 AND id = ?2 \
+    let mut statements = vec![Statement::new(SQL, parameters)];
+    if let Some((before, after)) = new.keep {
+        let sql = "UPDATE sessions SET id = ?5, auth_time = ?3, seen_at = ?3 WHERE user_id = ?1 AND id = ?2 \
                    AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password = ?4)";
-        statements.push(Statement::new(sql, [id(), keep.into(), ctx.now.into(), new.hash.into()]));
+        statements.push(Statement::new(sql, [id(), before.into(), ctx.now.into(), new.hash.into(), after.into()]));
     }
     let over = "DELETE FROM sessions WHERE user_id = ?1 AND auth_time <= (SELECT not_before FROM users WHERE id = ?1)";
     statements.push(Statement::new(over, [id()]));

@@ -119,6 +119,12 @@ pub fn parse(document: &Value) -> Result<Document, Vec<Wrong>> {
         trusted_issuers: reader.list(members, "trusted_issuers", "issuer", Reader::issuer),
         keys: members.get("keys").cloned(),
     };
+    let mut ids = BTreeSet::new();
+    for (number, user) in document.users.iter().enumerate() {
+        if user.id.as_ref().is_some_and(|id| !ids.insert(id.as_str())) {
+            reader.fault(&format!("/users/{number}/id"), "stands in the list twice");
+        }
+    }
     if reader.wrong.is_empty() { Ok(document) } else { Err(reader.wrong) }
 }
 
@@ -389,6 +395,12 @@ mod tests {
             ]
         );
         assert_eq!(faults(&json!([])), [""]);
+    }
+
+    #[test]
+    fn an_id_is_of_one_user() {
+        let user = |login: &str| json!({ "login": login, "id": "AAAAAAAAAAAAAAAAAAAAAA" });
+        assert_eq!(faults(&json!({ "format": 1, "users": [user("a"), user("b")] })), ["/users/1/id"]);
     }
 
     #[test]

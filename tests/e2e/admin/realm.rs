@@ -126,6 +126,15 @@ async fn only_administrators_of_everything() {
     let reader = Admin::with(&fixture.a, &token(&fixture.a, "openid latchkey:admin.read").await);
     assert_eq!(reader.get("export").await.status, 200);
     assert_eq!(reader.post("plan", &json!({ "document": { "format": 1 } })).await.status, 200);
+    // Nothing to guess passwords by: neither their hashes nor whether one is right.
+    let export = reader.get("export").await;
+    assert!(!export.body.contains("argon2id") && !export.body.contains("sha256") && export.body.contains("demo-service"));
+    for guess in [ADA.1, "another password of hers"] {
+        let user = json!({ "login": ADA.0, "password": guess });
+        let secret = json!({ "client_id": "demo-service", "client_secret": SECRET, "grant_types": ["client_credentials"] });
+        let plan = reader.post("plan", &json!({ "document": { "format": 1, "users": [user], "clients": [secret] } })).await;
+        assert!(plan.status == 200 && !plan.body.contains("password") && !plan.body.contains("secrets"), "{}", plan.body);
+    }
     for (path, body) in [("import", json!({ "document": { "format": 1 } })), ("export", json!({ "passphrase": "x".repeat(20) }))]
     {
         assert_problem(path, &reader.post(path, &body).await, 403, "insufficient_scope");
@@ -214,4 +223,82 @@ async fn a_realm_moves() {
     let admin = Admin::ada(&new.a).await;
     let again = json!({ "document": document, "passphrase": passphrase });
     assert_problem("used", &admin.post("import", &again).await, 400, "invalid");
+}
+
+/// An id is its user's: nobody becomes another by it.
+#[tokio::test]
+async fn a_new_login_takes_nobodys_id() {
+    let fixture = Fixture::shared();
+    let admin = Admin::ada(&fixture.a).await;
+    let before = fixture.stored().await;
+    let ada = fixture.d1("SELECT id FROM users WHERE login = 'ada'", &[]).await[0]["id"].clone();
+    let user = json!({ "login": "mallory", "id": ada, "password": "long enough for all", "roles": ["latchkey:admin"] });
+    for path in ["plan", "import"] {
+        let document = json!({ "document": { "format": 1, "users": [user] } });
+        let problem = assert_problem(path, &admin.post(path, &document).await, 400, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], "/users/0/id");
+    }
+    fixture.assert_unchanged(before).await;
+    let many: Vec<Value> = (0..101).map(|n| json!({ "login": format!("new-{n}"), "password": "long enough for all" })).collect();
+    let many = json!({ "document": { "format": 1, "users": many } });
+    assert_eq!(assert_problem("hashing", &admin.post("plan", &many).await, 400, "invalid")["errors"][0]["pointer"], "/users");
+}
+
+/// Also when somebody is quicker: the same login, made again, is another user.
+#[tokio::test]
+async fn a_user_who_was_made_again_is_another() {
+    let fixture = Setup::default().start().await;
+    let admin = Admin::ada(&fixture.a).await;
+    assert_eq!(admin.post("import", &json!({ "document": document() })).await.status, 200);
+    let id = fixture.d1("SELECT id FROM users WHERE login = 'grace'", &[]).await[0]["id"].as_str().unwrap().to_owned();
+    fixture.fault(Worker::A, &Fault::new("DB", Mode::Slow(2000), "changed meanwhile")).await;
+    let (late, changed) = (admin.clone(), json!({ "format": 1, "users": [{ "login": "grace", "claims": { "name": "Late" } }] }));
+    let late = tokio::spawn(async move { late.post("import", &json!({ "document": changed })).await });
+    crate::support::sleep(400).await;
+    let quick = admin.at(&fixture.b);
+    assert_eq!(quick.delete(&format!("users/{id}")).await.status, 204);
+    assert_eq!(quick.post("users", &json!({ "login": "grace", "password": "long enough for all" })).await.status, 201);
+    assert_problem("made again", &late.await.unwrap(), 409, "conflict");
+    let users = fixture.d1("SELECT claims FROM users WHERE login = 'grace'", &[]).await;
+    assert_eq!(users, [json!({ "claims": "{}" })]);
+}
+
+#[tokio::test]
+async fn what_is_pruned_is_nobodys() {
+    let fixture = Setup::default().start().await;
+    let admin = Admin::ada(&fixture.a).await;
+    assert_eq!(admin.post("import", &json!({ "document": document() })).await.status, 200);
+    // A service prunes as it likes, and is still there after.
+    let operator = Api::basic(&fixture.a, "demo-operator", "demo-operator-secret-0123456789abcdef");
+    let operator = operator.post("/token", &[("grant_type", "client_credentials")]).await.member("access_token");
+    let operator = Admin::with(&fixture.a, &operator);
+    let mut rest = json!({ "format": 1, "users": [{ "login": "grace", "roles": ["nurse"] }] });
+    for users in [json!([]), rest["users"].clone()] {
+        rest["users"] = users;
+        let problem = operator.post("plan", &json!({ "document": rest, "prune": true })).await;
+        let problem = assert_problem("somebody is a nurse", &problem, 400, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], "/roles");
+    }
+    rest["users"] = json!([{ "login": "grace" }]);
+    let done = operator.post("import", &json!({ "document": rest, "prune": true })).await;
+    let done = told(&done.json());
+    assert!(done.contains(&"delete role nurse".to_owned()) && done.contains(&"delete client ward".to_owned()), "{done:?}");
+    assert!(!done.iter().any(|told| told.contains("demo-operator")), "{done:?}");
+    assert_eq!(operator.get("roles").await.status, 200);
+}
+
+/// Their owner is told on the account page.
+#[tokio::test]
+async fn a_password_that_is_imported_is_told() {
+    let fixture = Setup::default().start().await;
+    let admin = Admin::ada(&fixture.a).await;
+    assert_eq!(admin.post("import", &json!({ "document": document() })).await.status, 200);
+    let mut changed = document();
+    changed["users"][0]["claims"] = json!({ "name": "Grace Hopper" });
+    assert_eq!(admin.post("import", &json!({ "document": changed })).await.status, 200);
+    let events = async || fixture.d1("SELECT security_events AS e FROM users WHERE login = 'grace'", &[]).await[0]["e"].clone();
+    assert_eq!(events().await, "[]");
+    changed["users"][0]["password"] = json!("another one of hers");
+    assert_eq!(admin.post("import", &json!({ "document": changed })).await.status, 200);
+    assert_eq!(events().await.as_str().unwrap().matches("\"what\":\"password_set\"").count(), 1);
 }

@@ -20,6 +20,7 @@ use crate::protocol::admin::document::{self, ClientEntry, Document, FORMAT, MOST
 use crate::protocol::admin::issuer;
 use crate::protocol::admin::operations::Name;
 use crate::protocol::admin::problem::{Problem, Word, Wrong};
+use crate::protocol::admin::scopes::ADMIN;
 use crate::protocol::admin::sealed_keys::{self as sealed, Keys};
 use crate::protocol::client::{Client, Origin};
 use crate::protocol::ids::{UserId, random};
@@ -30,6 +31,8 @@ use crate::protocol::trust::TrustedIssuer;
 
 /// Changes of one import at most: each leaves an event.
 const MOST_CHANGES: usize = 500;
+/// Passwords in the clear in one document at most: each is hashed, which takes its time.
+const MOST_PASSWORDS: usize = 100;
 
 #[derive(Deserialize)]
 struct Asked {
@@ -46,7 +49,7 @@ struct Asked {
 pub async fn answer(call: &mut Call<'_>, name: Name) -> Outcome<WireResponse> {
     let ctx = call.ctx;
     match name {
-        Name::ExportRealm => Ok(WireResponse::json(200, &export(ctx).await?)),
+        Name::ExportRealm => Ok(WireResponse::json(200, &export(ctx, sees_hashes(&call.actor)).await?)),
         Name::ExportRealmWithKeys => {
             #[derive(Deserialize)]
             struct Body {
@@ -57,7 +60,7 @@ pub async fn answer(call: &mut Call<'_>, name: Name) -> Outcome<WireResponse> {
             if !is_settable(&passphrase) {
                 return Err(Problem::invalid(vec![Wrong::at("passphrase", WEAK)]).into());
             }
-            let (mut document, keys) = (export(ctx).await?, own_keys(ctx).await?);
+            let (mut document, keys) = (export(ctx, true).await?, own_keys(ctx).await?);
             let sealed =
                 sealed::seal(&keys, &passphrase, &mut Platform).ok_or_else(|| Fault::Broken("keys are not sealed".to_owned()))?;
             if let Some(members) = document.as_object_mut() {
@@ -68,20 +71,27 @@ pub async fn answer(call: &mut Call<'_>, name: Name) -> Outcome<WireResponse> {
         }
         Name::PlanImport => {
             let asked: Asked = call.large_body(&["document", "prune", "passphrase"], MOST_BYTES).await?;
-            let plan = plan(ctx, asked).await?;
+            let plan = plan(ctx, &call.actor, asked).await?;
             Ok(WireResponse::json(200, &json!({ "changes": plan.told })))
         }
         _ => {
             let asked: Asked = call.large_body(&["document", "prune", "passphrase"], MOST_BYTES).await?;
-            let plan = plan(ctx, asked).await?;
+            let plan = plan(ctx, &call.actor, asked).await?;
             import(ctx, &call.actor, &plan).await?;
             Ok(WireResponse::json(200, &json!({ "changes": plan.told })))
         }
     }
 }
 
-/// The realm without keys: the operator's clients, users, roles and trusted issuers, with hashes for secrets.
-pub async fn export(ctx: &Ctx) -> Outcome<Value> {
+/// Whether somebody is told hashes of passwords and secrets, or anything from which they could be guessed. Whoever may
+/// only look is not: a password is guessed as fast from its hash, and unseen, as from a plan that says "no change".
+fn sees_hashes(actor: &Actor) -> bool {
+    actor.scopes.contains(ADMIN)
+}
+
+/// The realm without keys: the operator's clients, users, roles and trusted issuers, with hashes for secrets or, without
+/// `hashes`, nothing.
+pub async fn export(ctx: &Ctx, hashes: bool) -> Outcome<Value> {
     let realm = store::read(ctx).await?;
     let mut users = Vec::new();
     let mut after = String::new();
@@ -89,10 +99,10 @@ pub async fn export(ctx: &Ctx) -> Outcome<Value> {
         let some = store::users_after(ctx, &after).await?;
         let Some(last) = some.last() else { break };
         after.clone_from(&last.user.login);
-        users.extend(some.iter().map(told_user));
+        users.extend(some.iter().map(|user| told_user(user, hashes)));
     }
     let clients = realm.clients.iter().filter(|listed| listed.client.origin == Origin::Operator);
-    let clients: Vec<Value> = clients.map(|listed| told_client(&listed.client)).collect();
+    let clients: Vec<Value> = clients.map(|listed| told_client(&listed.client, hashes)).collect();
     let roles: Vec<Value> =
         realm.roles.iter().map(|role| json!({ "name": role.name, "description": role.description })).collect();
     let issuers: Vec<Value> = realm.issuers.iter().map(told_issuer).collect();
@@ -100,19 +110,23 @@ pub async fn export(ctx: &Ctx) -> Outcome<Value> {
         "trusted_issuers": issuers }))
 }
 
-fn told_client(client: &Client) -> Value {
+fn told_client(client: &Client, hashes: bool) -> Value {
     let mut members = members_of(&client.metadata);
     members.insert("client_id".to_owned(), client.id.clone().into());
     members.insert("enabled".to_owned(), client.enabled.into());
-    if has_secret(client.metadata.token_endpoint_auth_method) {
+    if hashes && has_secret(client.metadata.token_endpoint_auth_method) {
         members.insert("secrets".to_owned(), json!(client.secrets));
     }
     Value::Object(members)
 }
 
-fn told_user(WithPassword { user, password }: &WithPassword) -> Value {
-    json!({ "id": user.id, "login": user.login, "password_hash": password, "claims": user.claims, "roles": user.roles,
-        "enabled": user.enabled })
+fn told_user(WithPassword { user, password }: &WithPassword, hashes: bool) -> Value {
+    let mut told =
+        json!({ "id": user.id, "login": user.login, "claims": user.claims, "roles": user.roles, "enabled": user.enabled });
+    if let (true, Some(members)) = (hashes, told.as_object_mut()) {
+        members.insert("password_hash".to_owned(), password.as_str().into());
+    }
+    told
 }
 
 fn told_issuer(trusted: &TrustedIssuer) -> Value {
@@ -145,17 +159,30 @@ impl Plan {
 }
 
 /// Compares a document with the realm.
-async fn plan(ctx: &Ctx, asked: Asked) -> Outcome<Plan> {
-    let document = document::parse(&asked.document).map_err(Problem::invalid)?;
+async fn plan(ctx: &Ctx, actor: &Actor, asked: Asked) -> Outcome<Plan> {
+    let mut document = document::parse(&asked.document).map_err(Problem::invalid)?;
+    let plain = document.users.iter().filter(|user| matches!(user.password, Password::Plain(_))).count();
+    if plain > MOST_PASSWORDS {
+        let detail = format!("{plain} passwords in the clear, and 100 at once at most: send password_hash");
+        return Err(Problem::invalid(vec![Wrong::at("users", detail)]).into());
+    }
     let logins: Vec<&str> = document.users.iter().map(|user| user.login.as_str()).collect();
     let realm = Realm { users: store::users_of(ctx, &logins).await?, ..store::read(ctx).await? };
+    if !sees_hashes(actor) {
+        keep_known_secrets(&mut document, &realm);
+    }
     let (mut plan, mut wrong) = (Plan::default(), Vec::new());
     plan_clients(ctx, &mut plan, &mut wrong, &document, &realm);
-    plan_users(ctx, &mut plan, &mut wrong, &document, &realm);
+    let new_ids: Vec<&UserId> = document.users.iter().filter_map(|user| user.id.as_ref()).collect();
+    let taken = store::owners(ctx, &new_ids).await?;
+    plan_users(ctx, &mut plan, &mut wrong, &document, (&realm, &taken));
     plan_roles(&mut plan, &document, &realm, ctx.now);
     plan_issuers(&mut plan, &document, &realm);
     if asked.prune {
-        plan_removals(&mut plan, &document, &realm);
+        plan_removals(&mut plan, &document, &realm, &actor.id);
+        for role in store::had_roles(ctx, &plan.changes).await? {
+            wrong.push(Wrong::at("roles", format!("{role} is to go, and somebody has it")));
+        }
     }
     if let Some(keys) = &document.keys {
         let passphrase = asked.passphrase.map(Secret::new);
@@ -204,8 +231,8 @@ fn plan_clients(ctx: &Ctx, plan: &mut Plan, wrong: &mut Vec<Wrong>, document: &D
             None => plan.tell("create", "client", id, &[]),
             Some(before) => {
                 let fields = differing(
-                    &told_client(before).as_object().cloned().unwrap_or_default(),
-                    &told_client(&client).as_object().cloned().unwrap_or_default(),
+                    &told_client(before, true).as_object().cloned().unwrap_or_default(),
+                    &told_client(&client, true).as_object().cloned().unwrap_or_default(),
                 );
                 if fields.is_empty() {
                     continue;
@@ -218,7 +245,23 @@ fn plan_clients(ctx: &Ctx, plan: &mut Plan, wrong: &mut Vec<Wrong>, document: &D
     }
 }
 
-fn plan_users(ctx: &Ctx, plan: &mut Plan, wrong: &mut Vec<Wrong>, document: &Document, realm: &Realm) {
+/// Leaves passwords and secrets of what there is out of a document.
+fn keep_known_secrets(document: &mut Document, realm: &Realm) {
+    for entry in &mut document.users {
+        if realm.users.iter().any(|known| known.user.login == entry.login) {
+            entry.password = Password::Kept;
+        }
+    }
+    for entry in &mut document.clients {
+        let known = realm.clients.iter().find(|known| known.client.id == entry.id);
+        if known.is_some_and(|known| !known.client.secrets.is_empty()) {
+            entry.secrets = None;
+        }
+    }
+}
+
+/// `taken`: the ids that somebody has.
+fn plan_users(ctx: &Ctx, plan: &mut Plan, wrong: &mut Vec<Wrong>, document: &Document, (realm, taken): (&Realm, &[UserId])) {
     for (number, entry) in document.users.iter().enumerate() {
         let UserEntry { id, login, password, claims, roles, enabled } = entry;
         let mut fault = |member: &str, detail: &str| {
@@ -252,13 +295,17 @@ fn plan_users(ctx: &Ctx, plan: &mut Plan, wrong: &mut Vec<Wrong>, document: &Doc
             fault("id", "the user of this login has another id");
             continue;
         }
+        if before.is_none() && id.as_ref().is_some_and(|id| taken.contains(id)) {
+            fault("id", "the user of this id has another login");
+            continue;
+        }
         let user = before.map_or_else(made, |before| before.user.clone());
         let user = User { claims: claims.clone(), roles: roles.clone(), enabled: *enabled, ..user };
         let after = WithPassword { user, password };
         match before {
             None => plan.tell("create", "user", login, &[]),
             Some(before) => {
-                let object = |user: &WithPassword| told_user(user).as_object().cloned().unwrap_or_default();
+                let object = |user: &WithPassword| told_user(user, true).as_object().cloned().unwrap_or_default();
                 let fields = differing(&object(before), &object(&after));
                 if fields.is_empty() {
                     continue;
@@ -266,7 +313,6 @@ fn plan_users(ctx: &Ctx, plan: &mut Plan, wrong: &mut Vec<Wrong>, document: &Doc
                 plan.tell("update", "user", login, &fields);
             }
         }
-        plan.changes.versions.users.insert(login.clone(), after.user.version.into());
         plan.changes.users.push(after);
     }
 }
@@ -308,9 +354,10 @@ fn plan_issuers(plan: &mut Plan, document: &Document, realm: &Realm) {
 }
 
 /// What the document does not have goes; never users, and never the client that this is asked by.
-fn plan_removals(plan: &mut Plan, document: &Document, realm: &Realm) {
+fn plan_removals(plan: &mut Plan, document: &Document, realm: &Realm, asking: &str) {
     for Listed { client, .. } in &realm.clients {
-        let is_kept = client.id == crate::protocol::admin::cli::CLIENT_ID || client.origin != Origin::Operator;
+        let is_asking = client.id == crate::protocol::admin::cli::CLIENT_ID || client.id == asking;
+        let is_kept = is_asking || client.origin != Origin::Operator;
         if !is_kept && !document.clients.iter().any(|entry| entry.id == client.id) {
             plan.tell("delete", "client", &client.id, &[]);
             plan.changes.versions.clients.insert(client.id.clone(), client.version.into());
