@@ -6,6 +6,7 @@ mod clients;
 mod frame;
 mod grants;
 mod keys;
+mod openapi;
 mod realm;
 mod roles;
 mod trusted_issuers;

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod client;
 pub mod document;
 pub mod issuer;
+pub mod openapi;
 pub mod operations;
 pub mod page;
 pub mod problem;

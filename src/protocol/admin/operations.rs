@@ -34,6 +34,8 @@ impl Access {
 pub enum Group {
     /// The first administrator.
     Bootstrap,
+    /// The document of this API.
+    Document,
     /// Clients.
     Clients,
     /// Grants of users.
@@ -89,6 +91,7 @@ macro_rules! operations {
 }
 
 operations! {
+    GetDocument "GET" "openapi.json" Document Access::Public;
     Bootstrap "POST" "bootstrap" Bootstrap Access::Public;
 
     ListClients "GET" "clients" Clients Access::Read(CLIENTS);

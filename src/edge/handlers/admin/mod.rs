@@ -42,6 +42,7 @@ use crate::edge::ctx::Ctx;
 use crate::edge::handlers::api::bearer;
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
+use crate::protocol::admin::openapi::DOCUMENT;
 use crate::protocol::admin::operations::{Found, Group, Name, Operation, find};
 use crate::protocol::admin::problem::{Problem, Word};
 use crate::protocol::admin::scopes::ADMIN;
@@ -92,6 +93,7 @@ async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<Wire
     match group {
         Group::Audit => audit::answer(call, name).await,
         Group::Bootstrap => bootstrap::answer(call).await,
+        Group::Document => Ok(document()),
         Group::Clients => clients::answer(call, name).await,
         Group::InitialAccessTokens => initial_access_tokens::answer(call, name).await,
         Group::Grants => grants::answer(call, name).await,
@@ -103,6 +105,11 @@ async fn dispatch(call: &mut Call<'_>, group: Group, name: Name) -> Outcome<Wire
         Group::Realm => realm::answer(call, name).await,
         Group::Webhooks => webhooks::answer(call, name).await,
     }
+}
+
+/// What the API is, for programs (OpenAPI 3.1): the same for everybody.
+fn document() -> WireResponse {
+    WireResponse::cacheable("application/json", "public, max-age=3600", DOCUMENT.as_bytes().to_vec()).for_all_origins()
 }
 
 /// A problem as an answer, with what RFC 6750 3 and RFC 9470 3 want beside it.
