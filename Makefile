@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Everything runs without a terminal and without questions.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev serve portal ci-walkthrough federation rotate-keys test lint bench cli clean
+.PHONY: help setup build deploy dev serve portal ci-walkthrough federation rotate-keys test lint bench cli clean
 SHELL := bash
 
 SOURCES := $(shell find src templates -type f 2>/dev/null) Cargo.toml Cargo.lock
@@ -23,6 +23,9 @@ dev: build ## serve on http://localhost:8787 with demo data kept in .latchkey/de
 
 serve: build ## serve the built Worker (PORT, STATE, ISSUER, SEED=<file.json>, any setting by name)
 	@$(NODE) tools/serve.mjs
+
+deploy: build ## the realm of realms/NAME.toml on the platform, or what is missing (REALM, DRY_RUN=1 to change nothing)
+	@$(NODE) tools/deploy.mjs
 
 portal: setup ## the example portal on http://localhost:4180 and its API beside `make dev` (ISSUER, PORTAL_PORT, API_PORT)
 	@bash tools/portal.sh
