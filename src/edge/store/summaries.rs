@@ -76,13 +76,14 @@ pub async fn look_at_grants(ctx: &Ctx, hour: i64) -> Result<(), Fault> {
         FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
         AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.client_id ORDER BY n DESC, g.client_id LIMIT ?2 \
         ON CONFLICT (hour, kind, key) DO UPDATE SET count = excluded.count WHERE count <> excluded.count";
-    // Where there is no device any more.
+    // Where there is no device any more, or others have more.
     const NO_SITE: &str = "DELETE FROM summaries WHERE hour = 0 AND kind = 'devices_by_site' AND key NOT IN \
         (SELECT g.place FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before)";
+        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.place ORDER BY COUNT(*) DESC, g.place LIMIT ?2)";
     const NO_CLIENT: &str = "DELETE FROM summaries WHERE hour = 0 AND kind = 'devices_by_client' AND key NOT IN \
         (SELECT g.client_id FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before)";
+        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.client_id ORDER BY COUNT(*) DESC, g.client_id \
+        LIMIT ?2)";
     let batch = [
         Statement::new(ALIVE, [hour.into(), ctx.now.into()]),
         Statement::new(REFRESHES, [hour.into()]),
@@ -90,9 +91,9 @@ pub async fn look_at_grants(ctx: &Ctx, hour: i64) -> Result<(), Fault> {
         Statement::new("DELETE FROM summaries WHERE kind = 'purged' OR (kind = 'generations' AND hour < ?1)", [hour.into()]),
         Statement::new(GENERATIONS, [hour.into()]),
         Statement::new(OF_SITES, [ctx.now.into(), MOST_KEYS.into()]),
-        Statement::new(NO_SITE, [ctx.now.into()]),
+        Statement::new(NO_SITE, [ctx.now.into(), MOST_KEYS.into()]),
         Statement::new(OF_CLIENTS, [ctx.now.into(), MOST_KEYS.into()]),
-        Statement::new(NO_CLIENT, [ctx.now.into()]),
+        Statement::new(NO_CLIENT, [ctx.now.into(), MOST_KEYS.into()]),
     ];
     Db::new(ctx, Shards::COMMON).batch(batch).await.map(drop)
 }
