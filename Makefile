@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Everything runs without a terminal and without questions.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev serve portal ci-walkthrough federation rotate-keys test lint bench cli clean
+.PHONY: help setup build deploy dev serve portal ci-walkthrough federation rotate-keys test lint bench cli docs clean
 SHELL := bash
 
 SOURCES := $(shell find src templates -type f 2>/dev/null) Cargo.toml Cargo.lock
@@ -23,6 +23,9 @@ dev: build ## serve on http://localhost:8787 with demo data kept in .latchkey/de
 
 serve: build ## serve the built Worker (PORT, STATE, ISSUER, SEED=<file.json>, any setting by name)
 	@$(NODE) tools/serve.mjs
+
+deploy: build ## the realm of realms/NAME.toml on the platform, or what is missing (REALM, DRY_RUN=1 to change nothing)
+	@$(NODE) tools/deploy.mjs
 
 portal: setup ## the example portal on http://localhost:4180 and its API beside `make dev` (ISSUER, PORTAL_PORT, API_PORT)
 	@bash tools/portal.sh
@@ -49,6 +52,9 @@ cli: setup ## the command line for administrators
 	@echo "latchkey: building the command line (a minute the first time)" >&2
 	@cargo build --quiet --release --package latchkey-cli
 	@echo "$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/latchkey"
+
+docs: setup ## the site of docs/ into target/docs (needs mdBook)
+	@$(NODE) tools/docs.mjs
 
 clean: ## remove what was built here (local data and the tools in the cache stay)
 	rm -rf build target node_modules

@@ -37,6 +37,7 @@ step "rings 1 and 2: rules, vectors, shape" cargo test "${native[@]}" --lib --bi
 step "the command line" cargo test --package latchkey-cli || true
 # The last ring runs the built Worker, the seed tool, the command line and the example programs.
 step "the Worker" make --no-print-directory build &&
+  step "the deployment, dry" env REALM=example DRY_RUN=1 make --no-print-directory deploy &&
   step "the seed tool and the examples" cargo build "${native[@]}" --bin latchkey-seed "${examples[@]}" &&
   step "the command line, built" cargo build --package latchkey-cli &&
   step "ring 3: the real Worker" cargo test "${native[@]}" --test e2e || true

@@ -245,7 +245,9 @@ pub async fn answer(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Wi
 }
 
 async fn dispatch(ctx: &Ctx, route: Route, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
-    if route == Route::Unknown {
+    // Who must not know of the console is told the same by every method.
+    let is_known_here = route != Route::Console || route.methods().contains(&request.method.as_str());
+    if route == Route::Unknown || !is_known_here {
         return Err(OAuthError::new(Code::NotFound, "nothing here").into());
     }
     if !route.methods().contains(&request.method.as_str()) {
@@ -346,7 +348,9 @@ fn failed(ctx: &Ctx, route: Route, request: &WireRequest, failure: Failure, line
     let (code, status, _) = error.code.row();
     line.error = Some(code);
     line.detail = detail;
-    let wants_html = route != Route::Unknown || request.header("accept").is_some_and(|accept| accept.contains("text/html"));
+    // Where there may be nothing, the answer is as where there is nothing.
+    let is_perhaps_nothing = matches!(route, Route::Unknown | Route::Console);
+    let wants_html = !is_perhaps_nothing || request.header("accept").is_some_and(|accept| accept.contains("text/html"));
     let mut response = if route.is_page() && wants_html {
         let model =
             pages::ErrorPage { status, request_id: &ctx.request_id, code: Some(code), description: Some(error.description) };

@@ -61,6 +61,8 @@ impl Place {
 pub struct ConsolePage {
     /// Where in the menu.
     pub place: Place,
+    /// What is in the menu.
+    pub places: Vec<Place>,
     /// The heading.
     pub title: String,
     /// Whose session it is.
@@ -90,6 +92,16 @@ pub struct Section {
     pub table: Option<Table>,
     /// Ways on: where, and what they say.
     pub links: Vec<(String, String)>,
+}
+
+impl Section {
+    /// Whether there is anything under its heading.
+    pub fn has_anything(&self) -> bool {
+        !(self.numbers.is_empty() && self.facts.is_empty() && self.links.is_empty())
+            || self.chart.is_some()
+            || self.form.is_some()
+            || self.table.is_some()
+    }
 }
 
 /// A table.
@@ -125,18 +137,21 @@ impl Cell {
         Self { text: text.into(), href: Some(href), ..Self::default() }
     }
 
-    /// One that does something to what `text` names.
-    pub fn button(text: impl Into<String>, sealed: String, label: &'static str) -> Self {
-        Self { text: text.into(), href: None, button: Some((sealed, label)) }
+    /// One that does something to what `text` names; without a sealed form there is nothing to press.
+    pub fn button(text: impl Into<String>, sealed: Option<String>, label: &'static str) -> Self {
+        match sealed {
+            Some(sealed) => Self { text: text.into(), href: None, button: Some((sealed, label)) },
+            None => Self::default(),
+        }
     }
 }
 
 /// A form.
 #[derive(Debug, Default)]
 pub struct Form {
-    /// The sealed form; none: it only asks, by GET.
+    /// The sealed form; none: it only asks, by GET, or there is none.
     pub sealed: Option<String>,
-    /// Where a question goes.
+    /// Where a question goes; empty: it is none.
     pub action: &'static str,
     /// Fields.
     pub fields: Vec<Field>,
@@ -167,6 +182,8 @@ pub enum FieldKind {
     Line,
     /// Several lines.
     Lines,
+    /// A day.
+    Day,
     /// A box, ticked or not.
     Tick(bool),
     /// One of these.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::admin::scopes::{CLIENTS, GRANTS, KEYS, USERS};
 use super::ids::OwnedId;
 use super::seal::sealed_json;
 use super::session::Holder;
@@ -78,4 +79,16 @@ pub enum ConsoleAct {
     NewSecret { id: String },
     /// Makes successors of the signing keys.
     RotateKeys,
+}
+
+impl ConsoleAct {
+    /// The role that it needs, if it is not `latchkey:admin`.
+    pub const fn scope(&self) -> &'static str {
+        match self {
+            Self::User { .. } | Self::Password { .. } | Self::Mail { .. } | Self::SignOut { .. } => USERS,
+            Self::EndGrant { .. } | Self::EndSession { .. } => GRANTS,
+            Self::Client { .. } | Self::NewClient | Self::NewSecret { .. } => CLIENTS,
+            Self::RotateKeys => KEYS,
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::scope::Scope;
 use super::seal::Sealer;
 use super::secret::{SecretHash, base64url, sha256};
 use super::throttle::Budget;
-use super::time::Seconds;
+use super::time::{Seconds, Timestamp};
 use super::uri;
 
 /// Everything that an operator can set.
@@ -47,6 +47,8 @@ pub struct Config {
     pub mail: Mail,
     /// `LATCHKEY_BOOTSTRAP`: what lets the first administrator be made, hashed; absent: nobody is.
     pub bootstrap: Option<SecretHash>,
+    /// `TRUST_AHEAD_UNTIL`: refresh tokens ahead of the database, which was restored, are taken until then.
+    pub trust_ahead_until: Option<Timestamp>,
     /// All the numbers.
     pub settings: Settings,
 }
@@ -194,6 +196,7 @@ pub const TEXT_SETTINGS: &[&str] = &[
     "LATCHKEY_KEYS",
     "LATCHKEY_KEY_ACTIVE",
     "LATCHKEY_BOOTSTRAP",
+    "TRUST_AHEAD_UNTIL",
 ];
 
 impl Config {
@@ -235,6 +238,10 @@ impl Config {
         if bootstrap.is_some_and(|secret| secret.len() < 32) {
             faults.push("LATCHKEY_BOOTSTRAP: must have at least 32 characters".to_owned());
         }
+        let trust_ahead_until = vars.get("TRUST_AHEAD_UNTIL").map(|text| text.parse().map(Timestamp::from_millis));
+        if matches!(trust_ahead_until, Some(Err(_))) {
+            faults.push("TRUST_AHEAD_UNTIL: must be an instant in milliseconds since 1970".to_owned());
+        }
         let ring = if vars.contains_key("LATCHKEY_KEYS") && vars.contains_key("LATCHKEY_KEY_ACTIVE") {
             KeyRing::parse(text("LATCHKEY_KEYS"), text("LATCHKEY_KEY_ACTIVE")).map_err(|more| faults.extend(more)).ok()
         } else {
@@ -255,6 +262,7 @@ impl Config {
                 outbound_allow,
                 mail,
                 bootstrap: bootstrap.map(|secret| SecretHash::of(secret.as_bytes())),
+                trust_ahead_until: trust_ahead_until.and_then(Result::ok),
                 settings,
             }),
             _ => Err(faults),
@@ -429,6 +437,7 @@ pub(crate) mod tests {
             ("SCOPES", "[]"),
             ("REGISTRATION", "yes"),
             ("OUTBOUND_ALLOW", "localhost"),
+            ("TRUST_AHEAD_UNTIL", "tomorrow"),
             ("LATCHKEY_KEYS", ""),
         ])
         .unwrap_err();
@@ -442,11 +451,12 @@ pub(crate) mod tests {
             "SCOPES",
             "REGISTRATION",
             "OUTBOUND_ALLOW",
+            "TRUST_AHEAD_UNTIL",
             "LATCHKEY_KEYS",
         ] {
             assert!(faults.iter().any(|fault| fault.starts_with(name)), "{name}: {faults:?}");
         }
-        assert_eq!(faults.len(), 10, "{faults:?}");
+        assert_eq!(faults.len(), 11, "{faults:?}");
     }
 
     #[test]

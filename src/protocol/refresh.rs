@@ -93,6 +93,8 @@ pub struct Policy {
     pub idle: Seconds,
     /// A family this old is over.
     pub absolute: Seconds,
+    /// Whether a generation that was never reached is taken: `TRUST_AHEAD_UNTIL`, after a backup was restored.
+    pub trusts_ahead: bool,
 }
 
 /// What a presented token means.
@@ -104,6 +106,9 @@ pub enum Verdict {
     Repeat,
     /// An older one: somebody else has it too. Revoke the grant.
     Theft,
+    /// Ahead of the row, which is of a restored backup, and the operator trusts that: write the generation down, and ask
+    /// again.
+    Adopt,
     /// Nothing for it, and nothing changes.
     Refuse(Why),
 }
@@ -165,12 +170,14 @@ pub fn verdict(family: &Family, gate: &Gate, client: &str, presented: u32, polic
     if family.revoked_at.is_some() {
         return Verdict::Refuse(Why::Revoked);
     }
-    if presented > family.generation {
+    let is_ahead = presented > family.generation;
+    // The last of all could not be rotated.
+    if is_ahead && !(policy.trusts_ahead && presented < u32::MAX) {
         return Verdict::Refuse(Why::Ahead);
     }
     let is_current = presented == family.generation;
     let in_grace = presented.checked_add(1) == Some(family.generation) && now.since(family.rotated_at) <= policy.grace.millis();
-    if !is_current && !in_grace {
+    if !is_ahead && !is_current && !in_grace {
         return Verdict::Theft;
     }
     if let Some(why) = gate.refusal() {
@@ -182,7 +189,11 @@ pub fn verdict(family: &Family, gate: &Gate, client: &str, presented: u32, polic
     if now >= family.rotated_at.plus(policy.idle) {
         return Verdict::Refuse(Why::Idle);
     }
-    if is_current { Verdict::Rotate } else { Verdict::Repeat }
+    match (is_ahead, is_current) {
+        (true, _) => Verdict::Adopt,
+        (false, true) => Verdict::Rotate,
+        (false, false) => Verdict::Repeat,
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,20 @@ async fn only_who_administers_finds_it() {
     for path in ["/console", "/console/users", "/console/nowhere", "/console/clients/demo-web"] {
         assert_eq!(html(path).await, nowhere, "{path}");
     }
+    // Nor does another method, another format or another way to send a form tell of it.
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD"] {
+        for (accept, site, kind) in
+            [("text/html", "same-origin", "application/json"), ("*/*", "cross-site", "application/x-www-form-urlencoded")]
+        {
+            let ask = async |path: &str| {
+                let request = grace.request(method, path).header("accept", accept).header("sec-fetch-site", site);
+                let answer = Api::send(request.header("content-type", kind)).await;
+                let headers = ["content-type", "allow", "cache-control", "set-cookie"].map(|name| answer.header(name).to_owned());
+                (answer.status, headers, answer.body.replace(answer.header("x-request-id"), ""))
+            };
+            assert_eq!(ask("/console").await, ask("/nowhere").await, "{method} {accept}");
+        }
+    }
     assert_eq!(grace.post("/console", &[("form", "x")]).await.status, 404);
     // Whoever is not signed in yet signs in first, and gets there.
     let ada = Person::new(&fixture.a);
@@ -99,11 +113,26 @@ async fn finer_roles() {
     for path in ["", "/users", "/clients", "/keys", "/audit", "/sites"] {
         page(&reader, &format!("/console{path}")).await;
     }
+    // Looking is all that is offered, and a button that was offered a moment ago does nothing any more.
+    for path in [format!("/console/users/{grace}"), "/console/clients/demo-web".to_owned(), "/console/keys".to_owned()] {
+        let own = page(&reader, &path).await;
+        assert!(!own.contains("method=\"post\"") && own.contains("Made") | own.contains("Signs"), "{own}");
+    }
+    assert!(!page(&reader, "/console/clients").await.contains("/console/clients/new"));
+    let now_has = async |roles: &str| {
+        fixture.d1("UPDATE users SET roles = ?1 WHERE login = 'reader'", &[json!(roles)]).await;
+    };
+    now_has("[\"latchkey:admin.read\",\"latchkey:users\"]").await;
     let form = form_before(&page(&reader, &format!("/console/users/{grace}")).await, "value=\"nurse\"");
+    now_has("[\"latchkey:admin.read\"]").await;
     let refused = send(&reader, &form, &[("roles", "latchkey:admin"), ("enabled", "1")]).await;
     assert!(refused.status == 400 && refused.body.contains("latchkey:users"), "{}", refused.body);
     assert_eq!(clerk.get("/console/clients").await.status, 400);
-    assert_eq!(clerk.get("/console").await.status, 400, "the overview is of the log");
+    let own = page(&clerk, "/console").await;
+    assert!(
+        own.contains("href=\"/console/users\"") && !own.contains("href=\"/console/keys\"") && !own.contains("<svg view"),
+        "{own}"
+    );
     let form = form_before(&page(&clerk, &format!("/console/users/{grace}")).await, "value=\"nurse\"");
     let refused = send(&clerk, &form, &[("roles", "latchkey:admin"), ("enabled", "1")]).await;
     assert!(refused.status == 400 && refused.body.contains("only latchkey:admin"), "{}", refused.body);
@@ -137,6 +166,7 @@ async fn a_user_is_found_changed_and_their_device_ended() {
     assert_eq!(send(&ada, &stale, &[("roles", "doctor"), ("enabled", "1")]).await.status, 303);
     let refused = send(&ada, &stale, &[("roles", "boss"), ("enabled", "1")]).await;
     assert!(refused.status == 400 && refused.body.contains("changed since"), "{}", refused.body);
+    assert!(refused.body.contains(&format!("href=\"{path}\"")), "and the way back to it: {}", refused.body);
     assert_eq!(last_change(&fixture, &id).await["action"], "user.patch");
     // Disabled at once; the last administrator stays.
     let form = form_before(&page(&ada, &path).await, "value=\"doctor\"");
@@ -238,6 +268,16 @@ async fn charts_read_summaries_alone() {
     }
     let sites = page(&ada, "/console/sites").await;
     assert!(sites.contains("not known") && sites.contains("demo-device"), "{sites}");
+    // From a site to whose devices are there, whatever it is called.
+    assert!(sites.contains("href=\"/console/sites?site=not%20known\"") || sites.contains("?site=not+known"), "{sites}");
+    let own = page(&ada, "/console/sites?site=not%20known").await;
+    assert!(own.contains("<bdi>ada</bdi>") && own.contains("/console/users/"), "{own}");
+    fixture.d1("UPDATE grants SET place = '<b>Bern</b> & \"Biel\"'", &[]).await;
+    let own = page(&ada, "/console/sites?site=%3Cb%3EBern%3C/b%3E%20%26%20%22Biel%22").await;
+    assert!(own.contains("<bdi>ada</bdi>") && !own.contains("<b>Bern"), "{own}");
+    for (path, is_there) in [("site=not%20known", false), ("site=nowhere", false)] {
+        assert_eq!(page(&ada, &format!("/console/sites?{path}")).await.contains("<bdi>ada</bdi>"), is_there, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -263,7 +303,15 @@ async fn the_log_is_filtered_and_paged() {
         .replace("&#38;", "&")
         .replace("&amp;", "&");
     assert_eq!(page(&ada, &format!("/console/audit?{next}&limit=2")).await.matches("<bdi>sign_in</bdi>").count(), 1);
-    for odd in ["kind=x", "login=nobody", "after=!", "limit=0"] {
+    let today = fixture.d1("SELECT date() AS day", &[]).await.first().unwrap()["day"].as_str().unwrap().to_owned();
+    for (days, is_in) in [
+        (format!("from_day=2020-01-01&to_day={today}"), true),
+        ("from_day=2020-01-01&to_day=2020-12-31".to_owned(), false),
+        ("from_day=2999-01-01&to_day=".to_owned(), false),
+    ] {
+        assert_eq!(page(&ada, &format!("/console/audit?{days}")).await.contains("<bdi>sign_in</bdi>"), is_in, "{days}");
+    }
+    for odd in ["from_day=2026-02-30", "to_day=x", "kind=x", "login=nobody", "after=!", "limit=0"] {
         assert_eq!(ada.get(&format!("/console/audit?{odd}")).await.status, 400, "{odd}");
     }
 }
@@ -279,7 +327,7 @@ async fn nobody_presses_anothers_buttons() {
         assert!(answer.status == 400 && answer.body.contains("open too long"), "{}", answer.body);
     }
     let cross = ada.request("POST", "/console").header("sec-fetch-site", "cross-site").form(&[("form", &form)]);
-    assert_eq!(Api::send(cross).await.status, 400);
+    assert_eq!(Api::send(cross).await.status, 404);
     assert_eq!(Person::new(&fixture.a).post("/console", &[("form", &form)]).await.status, 303, "to the sign-in");
     assert_eq!(fixture.d1("SELECT COUNT(*) AS n FROM signing_keys", &[]).await, before);
     assert_eq!(send(&ada, &form, &[]).await.header("location"), "/console/keys?done=1");

@@ -9,6 +9,7 @@ mod browser;
 mod cli;
 mod code;
 mod console;
+mod deploy;
 mod devices;
 mod exchange;
 mod flow;

@@ -5,7 +5,8 @@ use latchkey::protocol::time::{Seconds, Timestamp};
 use proptest::prelude::*;
 
 const OPEN: Gate = Gate { user_enabled: true, client_enabled: true, after_not_before: true, consented: true };
-const POLICY: Policy = Policy { grace: Seconds(60), idle: Seconds(1_000_000), absolute: Seconds(10_000_000) };
+const POLICY: Policy =
+    Policy { grace: Seconds(60), idle: Seconds(1_000_000), absolute: Seconds(10_000_000), trusts_ahead: false };
 const START: i64 = 1_800_000_000_000;
 
 fn at(seconds: i64) -> Timestamp {
@@ -29,7 +30,7 @@ fn present(family: &mut Family, gate: Gate, client: &str, generation: u32, now: 
             family.revoked_at = Some(now);
             None
         }
-        Verdict::Refuse(_) => None,
+        Verdict::Adopt | Verdict::Refuse(_) => None,
     }
 }
 
@@ -122,7 +123,7 @@ fn theft_is_found_though_the_gate_is_shut() {
 
 #[test]
 fn lifetimes_end() {
-    let policy = Policy { grace: Seconds(60), idle: Seconds(100), absolute: Seconds(1000) };
+    let policy = Policy { grace: Seconds(60), idle: Seconds(100), absolute: Seconds(1000), trusts_ahead: false };
     let used = Family { rotated_at: at(950), generation: 9, ..family() };
     assert_eq!(verdict(&family(), &OPEN, "c", 0, policy, at(99)), Verdict::Rotate);
     assert_eq!(verdict(&family(), &OPEN, "c", 0, policy, at(100)), Verdict::Refuse(Why::Idle));
@@ -134,4 +135,27 @@ fn lifetimes_end() {
 fn the_last_generation_does_not_wrap() {
     let family = Family { generation: u32::MAX, ..family() };
     assert_eq!(verdict(&family, &OPEN, "c", 0, POLICY, at(1)), Verdict::Theft);
+}
+
+/// After a restored backup, where the operator trusts what is ahead: gate and lifetimes come first, and the last
+/// generation of all, which could not be rotated, is never taken.
+#[test]
+fn what_is_ahead_is_taken_where_that_is_trusted() {
+    let policy = Policy { trusts_ahead: true, ..POLICY };
+    let ask = |family: &Family, gate: Gate, generation, now| verdict(family, &gate, "c", generation, policy, now);
+    for generation in [1, 7, u32::MAX - 1] {
+        assert_eq!(ask(&family(), OPEN, generation, at(1)), Verdict::Adopt);
+        assert_eq!(verdict(&family(), &OPEN, "c", generation, POLICY, at(1)), Verdict::Refuse(Why::Ahead));
+    }
+    assert_eq!(ask(&family(), OPEN, u32::MAX, at(1)), Verdict::Refuse(Why::Ahead));
+    assert_eq!(verdict(&family(), &OPEN, "d", 7, policy, at(1)), Verdict::Refuse(Why::ForeignClient));
+    assert_eq!(ask(&family(), Gate { user_enabled: false, ..OPEN }, 7, at(1)), Verdict::Refuse(Why::UserDisabled));
+    assert_eq!(ask(&family(), OPEN, 7, at(1_000_000)), Verdict::Refuse(Why::Idle));
+    assert_eq!(ask(&family(), OPEN, 7, at(10_000_000)), Verdict::Refuse(Why::TooOld));
+    let revoked = Family { revoked_at: Some(at(0)), ..family() };
+    assert_eq!(ask(&revoked, OPEN, 7, at(1)), Verdict::Refuse(Why::Revoked));
+    // It changes nothing for all others.
+    assert_eq!(ask(&family(), OPEN, 0, at(1)), Verdict::Rotate);
+    let later = Family { generation: 5, ..family() };
+    assert_eq!((ask(&later, OPEN, 4, at(1)), ask(&later, OPEN, 3, at(1))), (Verdict::Repeat, Verdict::Theft));
 }

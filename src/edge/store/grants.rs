@@ -271,6 +271,33 @@ pub async fn rotate(
     Outcome::parse(&rows, &token.user, &token.grant, Origin::Grant)
 }
 
+/// Takes over the token's generation, which is ahead of the row, under the same conditions as a rotation. Of several at
+/// once the highest stays.
+pub async fn adopt(ctx: &Ctx, token: &RefreshToken, client: &Client, policy: Policy, event: &Event) -> Result<(), Fault> {
+    const UPDATE: &str = concat!(
+        "UPDATE grants SET generation = ?4 \
+         WHERE user_id = ?1 AND id = ?2 AND client_id = ?3 AND generation < ?4 AND revoked_at IS NULL AND created_at > ?6 \
+         AND rotated_at > ?7 AND ",
+        parent_alive!("?1", "grants.parent", "?5"),
+        " AND ",
+        gate!("grants.approved_at", "grants.auth_time", "?1", "?3", "?8"),
+    );
+    let update = Statement::new(
+        UPDATE,
+        [
+            token.user.as_str().into(),
+            (&token.grant).into(),
+            client.id.as_str().into(),
+            token.generation.into(),
+            ctx.now.into(),
+            ctx.now.minus(policy.absolute).into(),
+            ctx.now.minus(policy.idle).into(),
+            client.version.into(),
+        ],
+    );
+    Db::new(ctx, Shards::of(&token.grant)).record([update], event).await.map(drop)
+}
+
 /// What an answer is decided on besides the grant itself: this very version of the client, and the
 /// realm's scopes.
 pub(super) fn basis(ctx: &Ctx, client: &Client) -> String {

@@ -3,12 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Db, Shards, Statement, audit};
+use super::{Db, Parameter, Shards, Statement, audit};
 use crate::edge::ctx::Ctx;
 use crate::edge::failure::Fault;
+use crate::protocol::time::Timestamp;
 
 /// Keys of a kind at most: sites and clients with the most devices.
 const MOST_KEYS: u32 = 200;
+/// Users whose devices one look at a site goes through at most.
+const MOST_USERS: u32 = 5_000;
 /// Rows of one answer at most.
 const MOST_ROWS: u32 = 20_000;
 
@@ -73,13 +76,14 @@ pub async fn look_at_grants(ctx: &Ctx, hour: i64) -> Result<(), Fault> {
         FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
         AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.client_id ORDER BY n DESC, g.client_id LIMIT ?2 \
         ON CONFLICT (hour, kind, key) DO UPDATE SET count = excluded.count WHERE count <> excluded.count";
-    // Where there is no device any more.
+    // Where there is no device any more, or others have more.
     const NO_SITE: &str = "DELETE FROM summaries WHERE hour = 0 AND kind = 'devices_by_site' AND key NOT IN \
         (SELECT g.place FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before)";
+        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.place ORDER BY COUNT(*) DESC, g.place LIMIT ?2)";
     const NO_CLIENT: &str = "DELETE FROM summaries WHERE hour = 0 AND kind = 'devices_by_client' AND key NOT IN \
         (SELECT g.client_id FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before)";
+        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.client_id ORDER BY COUNT(*) DESC, g.client_id \
+        LIMIT ?2)";
     let batch = [
         Statement::new(ALIVE, [hour.into(), ctx.now.into()]),
         Statement::new(REFRESHES, [hour.into()]),
@@ -87,15 +91,15 @@ pub async fn look_at_grants(ctx: &Ctx, hour: i64) -> Result<(), Fault> {
         Statement::new("DELETE FROM summaries WHERE kind = 'purged' OR (kind = 'generations' AND hour < ?1)", [hour.into()]),
         Statement::new(GENERATIONS, [hour.into()]),
         Statement::new(OF_SITES, [ctx.now.into(), MOST_KEYS.into()]),
-        Statement::new(NO_SITE, [ctx.now.into()]),
+        Statement::new(NO_SITE, [ctx.now.into(), MOST_KEYS.into()]),
         Statement::new(OF_CLIENTS, [ctx.now.into(), MOST_KEYS.into()]),
-        Statement::new(NO_CLIENT, [ctx.now.into()]),
+        Statement::new(NO_CLIENT, [ctx.now.into(), MOST_KEYS.into()]),
     ];
     Db::new(ctx, Shards::COMMON).batch(batch).await.map(drop)
 }
 
 /// Notes the generations of grants that the same purge, right after this statement, deletes: they were refreshes all the same.
-pub fn note_purged(ctx: &Ctx, ended_before: crate::protocol::time::Timestamp, limit: u32) -> Statement {
+pub fn note_purged(ctx: &Ctx, ended_before: Timestamp, limit: u32) -> Statement {
     let sql = "INSERT INTO summaries (hour, kind, key, count) SELECT ?3, 'purged', '', n FROM (SELECT COALESCE(SUM(generation), 0) AS n FROM grants \
         WHERE (user_id, id) IN (SELECT user_id, id FROM grants WHERE expires_at < ?1 OR revoked_at < ?1 LIMIT ?2)) WHERE n > 0 \
         ON CONFLICT (hour, kind, key) DO UPDATE SET count = count + excluded.count";
@@ -115,6 +119,46 @@ pub async fn list(ctx: &Ctx, from: i64, to: i64, kind: &str) -> Result<Vec<Summa
         all.sort_by(|a, b| (a.hour, &a.kind, &a.key).cmp(&(b.hour, &b.kind, &b.key)));
     }
     Ok(all)
+}
+
+/// A user with devices at a site.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AtSite {
+    /// Their id.
+    pub user: String,
+    /// How they sign in.
+    pub login: String,
+    /// How many devices of theirs are there.
+    pub devices: i64,
+    /// When one of them was used last.
+    pub used_at: Timestamp,
+}
+
+/// Who has devices at a site right now, in the order of their ids, after one; and the id after which there may be more.
+/// No index leads from a site to its devices, as it would cost every sign-in a row. So one call looks at so many users.
+pub async fn at_site(ctx: &Ctx, place: &str, after: &str, limit: u32) -> Result<(Vec<AtSite>, Option<String>), Fault> {
+    #[derive(Deserialize)]
+    struct Looked {
+        last: Option<String>,
+        users: u32,
+    }
+    let found = "WITH looked AS (SELECT id, login, not_before FROM users WHERE id > ?1 ORDER BY id LIMIT ?2) \
+        SELECT u.id AS user, u.login AS login, COUNT(*) AS devices, MAX(g.rotated_at) AS used_at FROM looked u CROSS JOIN grants g ON g.user_id = u.id \
+        WHERE g.place = ?3 AND g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' AND g.revoked_at IS NULL AND g.expires_at > ?4 \
+        AND g.approved_at > u.not_before GROUP BY u.id ORDER BY u.id LIMIT ?5";
+    let looked = "SELECT MAX(id) AS last, COUNT(*) AS users FROM (SELECT id FROM users WHERE id > ?1 ORDER BY id LIMIT ?2)";
+    let parameters: [Parameter; 5] =
+        [after.into(), MOST_USERS.into(), place.into(), ctx.now.into(), limit.saturating_add(1).into()];
+    let statements = [Statement::new(found, parameters), Statement::new(looked, [after.into(), MOST_USERS.into()])];
+    let [found, looked] = Db::new(ctx, Shards::COMMON).batch(statements).await?;
+    let (mut users, looked) = (found.all::<AtSite>()?, looked.first::<Looked>()?);
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    if users.len() > most {
+        users.truncate(most);
+        let last = users.last().map(|user| user.user.clone());
+        return Ok((users, last));
+    }
+    Ok((users, looked.filter(|looked| looked.users == MOST_USERS).and_then(|looked| looked.last)))
 }
 
 /// Deletes the counts of hours before one.

@@ -13,6 +13,7 @@ fn page_with(word: &str) -> String {
         FieldKind::Lines,
         FieldKind::Tick(true),
         FieldKind::Choice(vec![String::new(), text()]),
+        FieldKind::Day,
         FieldKind::Owner,
         FieldKind::Password,
     ];
@@ -29,7 +30,7 @@ fn page_with(word: &str) -> String {
         rows: vec![vec![
             Cell::text(word),
             Cell::link(word, format!("/console/users/{}", crate::protocol::form::encode(word))),
-            Cell::button(word, SEALED.to_owned(), "End"),
+            Cell::button(word, Some(SEALED.to_owned()), "End"),
         ]],
         empty: "None",
     };
@@ -37,6 +38,7 @@ fn page_with(word: &str) -> String {
     let chart = Chart::new(word, &[text(), text()], vec![(text(), vec![1, 2])]);
     let page = ConsolePage {
         place: Place::Users,
+        places: Place::ALL.to_vec(),
         title: text(),
         name: text(),
         notice: Some((text(), true)),

@@ -117,3 +117,33 @@ async fn missed_hours_are_caught_up_with() {
         assert_eq!(rows.len(), 72, "three days at most");
     }
 }
+
+/// However many sites there are, those with the most devices are kept, as they are now: a look writes no more rows.
+#[tokio::test]
+async fn the_sites_with_the_most_devices_are_kept() {
+    const COLUMNS: &str = "client_id, name, approved_scope, granted_scope, resources, approved_at, auth_time, acr, amr, created_at, \
+        expires_at, rotated_at, basis, grant_type, place";
+    let fixture = Setup::default().start().await;
+    Api::public(&fixture.a, "demo-device").signed_in(&Person::ada(&fixture.a).await).await;
+    let of = COLUMNS.trim_end_matches(", place");
+    let sites = format!(
+        "INSERT INTO grants (user_id, id, {COLUMNS}) SELECT user_id, id || n, {of}, printf('site %03d', n) FROM grants, \
+         (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 201) SELECT n FROM c)"
+    );
+    fixture.d1(&sites, &[]).await;
+    let kept = async || {
+        fixture.d1("DELETE FROM summaries WHERE kind = 'counted'", &[]).await;
+        fixture.cron(Worker::A).await;
+        let sql = "SELECT key, count FROM summaries WHERE kind = 'devices_by_site' ORDER BY count DESC, key";
+        let rows = fixture.d1(sql, &[]).await;
+        let key = |row: Option<&Value>| row.unwrap()["key"].as_str().unwrap().to_owned();
+        (rows.len(), key(rows.first()), key(rows.last()))
+    };
+    assert_eq!(kept().await, (200, String::new(), "site 199".to_owned()));
+    // One more device at a site that was left out: it comes in, and another goes though there is a device.
+    let more = format!(
+        "INSERT INTO grants (user_id, id, {COLUMNS}) SELECT user_id, id || 'x', {COLUMNS} FROM grants WHERE place = 'site 200'"
+    );
+    fixture.d1(&more, &[]).await;
+    assert_eq!(kept().await, (200, "site 200".to_owned(), "site 198".to_owned()));
+}

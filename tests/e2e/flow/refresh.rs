@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::redeem::at_both;
 use super::{KIOSK_SECRET, SCOPE, age, assert_refused, fixture, grant_of, grants_of, tokens_for};
-use crate::harness::Fixture;
+use crate::harness::{Fixture, Setup};
 use crate::support::{Answer, Api, Person, claims, sleep};
 
 const DEVICE: &str = "demo-device";
@@ -147,6 +147,62 @@ async fn a_restored_database_revokes_nobody() {
     );
     fixture.d1(restore, &[id, json!(4)]).await;
     assert!(api.refresh(&current.member("refresh_token")).await.is_granted());
+}
+
+/// Until `TRUST_AHEAD_UNTIL` the row catches up with the device, once, and theft is found as before. A new epoch is
+/// stronger: nothing of before lives on, whatever is trusted.
+#[tokio::test]
+async fn what_is_ahead_of_a_restored_database_is_taken_while_the_operator_trusts_it() {
+    let hour = (crate::code::now() + 3600) * 1000;
+    let fixture = Setup::default().var("TRUST_AHEAD_UNTIL", &hour.to_string()).start().await;
+    let (api, tokens) = (Api::demo(&fixture.a), Api::demo(&fixture.a).signed_in(&Person::ada(&fixture.a).await).await);
+    let mut all = vec![tokens.member("refresh_token")];
+    for _ in 0..5 {
+        all.push(api.refresh(all.last().unwrap()).await.member("refresh_token"));
+    }
+    let restore = "UPDATE grants SET generation = 1";
+    let enable = "UPDATE users SET enabled = ?1";
+    fixture.d1(restore, &[]).await;
+    // The gate is asked as ever.
+    fixture.d1(enable, &[json!(0)]).await;
+    assert_refused(&api.refresh(&all[5]).await, "invalid_grant");
+    fixture.d1(enable, &[json!(1)]).await;
+    assert_refused(&Api::demo_secret(&fixture.a).refresh(&all[5]).await, "invalid_grant");
+    assert_eq!(grant_of(&fixture, &tokens).await["generation"], 1);
+
+    let calls: Vec<_> = (0..20)
+        .map(|number| {
+            let (api, token) = (api.at(if number % 2 == 0 { &fixture.a } else { &fixture.b }), all[5].clone());
+            tokio::spawn(async move { api.refresh(&token).await })
+        })
+        .collect();
+    let mut next = Vec::new();
+    for call in calls {
+        next.push(call.await.unwrap().member("refresh_token"));
+    }
+    next.dedup();
+    assert_eq!((next.len(), &grant_of(&fixture, &tokens).await["generation"]), (1, &json!(6)));
+    let events = "SELECT detail FROM audit_events WHERE kind = 'admin_change' AND actor = 'TRUST_AHEAD_UNTIL'";
+    let events = fixture.d1(events, &[]).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(events[0]["detail"].as_str().unwrap().contains("\"from\":1,\"id\""), "{events:?}");
+    // One from in between is somebody else's now.
+    assert_refused(&api.refresh(&all[3]).await, "invalid_grant");
+    assert!(is_revoked(&fixture, &tokens).await);
+    assert_refused(&api.refresh(&next[0]).await, "invalid_grant");
+
+    let other = api.signed_in(&Person::ada(&fixture.a).await).await;
+    let ahead = api.refresh(&other.member("refresh_token")).await.member("refresh_token");
+    fixture.d1("UPDATE grants SET generation = 0 WHERE revoked_at IS NULL", &[]).await;
+    let past = json!({ "vars": { "TRUST_AHEAD_UNTIL": ((crate::code::now() - 1) * 1000).to_string() } });
+    fixture.restart(json!({ "a": past, "b": past })).await;
+    assert_refused(&api.refresh(&ahead).await, "invalid_grant");
+    let epoch = json!({ "vars": { "TRUST_AHEAD_UNTIL": hour.to_string(), "REALM_EPOCH": "2" } });
+    fixture.restart(json!({ "a": epoch, "b": epoch })).await;
+    assert_refused(&api.refresh(&ahead).await, "invalid_grant");
+    let trusted = json!({ "vars": { "TRUST_AHEAD_UNTIL": hour.to_string(), "REALM_EPOCH": "1" } });
+    fixture.restart(json!({ "a": trusted, "b": trusted })).await;
+    assert!(api.refresh(&ahead).await.is_granted());
 }
 
 /// Unused for too long, or simply too old: over, by the client's own lifetimes.

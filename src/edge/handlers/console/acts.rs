@@ -6,7 +6,6 @@ use crate::edge::handlers::admin::create::Key;
 use crate::edge::handlers::admin::{Outcome, clients, grants, keys, sessions, users};
 use crate::pages::console::{ConsolePage, Place, Section};
 use crate::protocol::acts::ConsoleAct as Act;
-use crate::protocol::admin::scopes::{CLIENTS, GRANTS, KEYS, USERS};
 use crate::protocol::form::{Form, encode};
 use crate::protocol::secret::Secret;
 
@@ -21,52 +20,43 @@ pub enum Done {
     Page(Box<ConsolePage>),
 }
 
+/// The page of what it is done to.
+pub fn page_of(act: &Act) -> String {
+    match act {
+        Act::User { id, .. } | Act::Password { id } | Act::Mail { id, .. } | Act::SignOut { id } => {
+            format!("/console/users/{id}")
+        }
+        Act::EndGrant { user, .. } | Act::EndSession { user, .. } => format!("/console/users/{user}"),
+        Act::Client { id, .. } | Act::NewSecret { id } => format!("/console/clients/{}", encode(id)),
+        Act::NewClient => "/console/clients/new".to_owned(),
+        Act::RotateKeys => "/console/keys".to_owned(),
+    }
+}
+
 /// Does it. The version in the sealed form is the one that was looked at: what was changed meanwhile is not overwritten.
 pub async fn done(desk: &Desk<'_>, act: &Act, form: &Form) -> Outcome<Done> {
     let (ctx, actor) = (desk.ctx, &desk.actor);
-    let of_user = |id: &str| Done::At(format!("/console/users/{id}"));
+    // Again: a role may be gone since the form was made.
+    desk.may_write(act.scope())?;
     match act {
         Act::User { id, version } => {
-            desk.may_write(USERS)?;
             let roles: Vec<&str> = form.get("roles").unwrap_or_default().split_whitespace().collect();
             let members = json!({ "enabled": form.get("enabled") == Some("1"), "roles": roles });
             users::patch(ctx, actor, id, *version, members.as_object().cloned().unwrap_or_default()).await?;
-            Ok(of_user(id))
         }
         Act::Password { id } => {
-            desk.may_write(USERS)?;
             let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
             users::set_password(ctx, actor, id, &password, true).await?;
-            Ok(of_user(id))
         }
-        Act::Mail { id, reset } => {
-            desk.may_write(USERS)?;
-            users::mail(ctx, actor, id, if *reset { "reset" } else { "verify" }).await?;
-            Ok(of_user(id))
-        }
-        Act::SignOut { id } => {
-            desk.may_write(USERS)?;
-            users::sign_out(ctx, actor, id).await?;
-            Ok(of_user(id))
-        }
-        Act::EndGrant { user, handle } => {
-            desk.may_write(GRANTS)?;
-            grants::end(ctx, actor, user, handle).await?;
-            Ok(of_user(user))
-        }
-        Act::EndSession { user, handle } => {
-            desk.may_write(GRANTS)?;
-            sessions::end(ctx, actor, user, Some(handle)).await?;
-            Ok(of_user(user))
-        }
+        Act::Mail { id, reset } => users::mail(ctx, actor, id, if *reset { "reset" } else { "verify" }).await?,
+        Act::SignOut { id } => users::sign_out(ctx, actor, id).await?,
+        Act::EndGrant { user, handle } => grants::end(ctx, actor, user, handle).await?,
+        Act::EndSession { user, handle } => sessions::end(ctx, actor, user, Some(handle)).await?,
         Act::Client { id, version } => {
-            desk.may_write(CLIENTS)?;
             let members = client_members(desk, form, Some(id)).await?;
             clients::patch(ctx, actor, id, *version, members).await?;
-            Ok(Done::At(format!("/console/clients/{}", encode(id))))
         }
         Act::NewClient => {
-            desk.may_write(CLIENTS)?;
             let mut members = client_members(desk, form, None).await?;
             members.remove("enabled");
             members.retain(|_, value| !value.is_null());
@@ -76,20 +66,16 @@ pub async fn done(desk: &Desk<'_>, act: &Act, form: &Form) -> Outcome<Done> {
                 }
             }
             let created = clients::create(ctx, actor, members, &Key::once()).await?;
-            Ok(told(desk, &created.body))
+            return Ok(told(desk, &created.body));
         }
         Act::NewSecret { id } => {
-            desk.may_write(CLIENTS)?;
             let asked = clients::NewSecret { overlap_seconds: 86_400 };
             let created = clients::new_secret(ctx, actor, id, &asked, &Key::once()).await?;
-            Ok(told(desk, &created.body))
+            return Ok(told(desk, &created.body));
         }
-        Act::RotateKeys => {
-            desk.may_write(KEYS)?;
-            keys::rotate(ctx, actor).await?;
-            Ok(Done::At("/console/keys".to_owned()))
-        }
+        Act::RotateKeys => drop(keys::rotate(ctx, actor).await?),
     }
+    Ok(Done::At(page_of(act)))
 }
 
 /// The members that the editor has. Grant types that it does not offer stay.

@@ -2,13 +2,14 @@
 //! Nobody else is told that it is there, but for the sign-in page.
 
 mod acts;
+mod log;
 mod overview;
 mod views;
 
 use crate::edge::ctx::{Ctx, Platform};
 use crate::edge::failure::Failure;
 use crate::edge::handlers::admin::{Actor, Outcome, Refusal};
-use crate::edge::handlers::browser::{Browser, posted, sealed_form};
+use crate::edge::handlers::browser::{Browser, from_our_own_page, sealed_form};
 use crate::edge::http::{WireRequest, WireResponse};
 use crate::edge::log::Line;
 use crate::edge::store::sessions::SignedIn;
@@ -16,12 +17,15 @@ use crate::pages;
 use crate::pages::console::{ConsolePage, Place, Section};
 use crate::protocol::acts::{ConsoleAct, ConsoleForm};
 use crate::protocol::admin::problem::{Problem, Word};
-use crate::protocol::admin::scopes::{self, ADMIN, ADMIN_READ};
+use crate::protocol::admin::scopes::{self, ADMIN, ADMIN_READ, AUDIT, CLIENTS, KEYS, USERS};
 use crate::protocol::error::{Code, OAuthError};
 use crate::protocol::form::decode;
 use crate::protocol::scope::Scope;
 use crate::protocol::session::Next;
 use crate::protocol::time::Seconds;
+
+/// The heading where an act was refused.
+const NOTHING_DONE: &str = "Nothing was done";
 
 /// Somebody at the console.
 pub struct Desk<'a> {
@@ -43,15 +47,33 @@ impl Desk<'_> {
         if self.actor.scopes.contains(ADMIN) || self.actor.scopes.contains(scope) { Ok(()) } else { Err(lacks(scope)) }
     }
 
-    /// A sealed form that does this.
-    fn form(&self, act: ConsoleAct) -> String {
+    /// A sealed form that does this; none: they may not.
+    fn form(&self, act: ConsoleAct) -> Option<String> {
+        self.may_write(act.scope()).ok()?;
         let form = ConsoleForm { holder: self.browser.holder(self.ctx, &self.signed_in), act };
-        self.ctx.config.sealer().seal(&form, &mut Platform)
+        Some(self.ctx.config.sealer().seal(&form, &mut Platform))
     }
 
-    fn page(&self, place: Place, title: impl Into<String>, sections: Vec<Section>) -> ConsolePage {
+    /// A page. What they may not look at is not in its menu, and what they may not do is not offered.
+    fn page(&self, place: Place, title: impl Into<String>, mut sections: Vec<Section>) -> ConsolePage {
+        for section in &mut sections {
+            section.form.take_if(|form| form.sealed.is_none() && form.action.is_empty());
+        }
+        sections.retain(Section::has_anything);
+        let places = Place::ALL.into_iter().filter(|place| scope_of(*place).is_none_or(|scope| self.may_read(scope).is_ok()));
         let name = self.signed_in.name.clone();
-        ConsolePage { place, title: title.into(), name, notice: None, secret: None, sections }
+        ConsolePage { place, places: places.collect(), title: title.into(), name, notice: None, secret: None, sections }
+    }
+}
+
+/// The role that a place needs, if it is not one for everything.
+const fn scope_of(place: Place) -> Option<&'static str> {
+    match place {
+        Place::Overview => None,
+        Place::Users => Some(USERS),
+        Place::Sites | Place::Audit => Some(AUDIT),
+        Place::Clients => Some(CLIENTS),
+        Place::Keys => Some(KEYS),
     }
 }
 
@@ -71,10 +93,10 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
         None => match path.as_str() {
             "" => overview::overview(&desk, &query).await,
             "users" => views::users(&desk, &query).await,
-            "sites" => overview::sites(&desk).await,
+            "sites" => overview::sites(&desk, &query).await,
             "clients" => views::clients(&desk, &query).await,
             "keys" => views::keys(&desk).await,
-            "audit" => views::audit(&desk, &query).await,
+            "audit" => log::audit(&desk, &query).await,
             _ => return Err(nothing_here()),
         },
         Some(("users", id)) => views::user(&desk, id).await,
@@ -85,7 +107,7 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
         }
         Some(_) => return Err(nothing_here()),
     };
-    let mut page = or_problem(&desk, page)?;
+    let mut page = or_problem(&desk, page, "That cannot be shown")?;
     if page.notice.is_none() && query.get("done").is_some() {
         page.notice = Some(("It is done.".to_owned(), false));
     }
@@ -94,15 +116,17 @@ pub async fn show(ctx: &Ctx, request: &WireRequest) -> Result<WireResponse, Fail
 
 /// `POST /console`: what the sealed form says.
 pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Result<WireResponse, Failure> {
-    let form = posted(request).await?;
+    // From another site it comes without cookies: nothing here, and no new name for the browser.
+    from_our_own_page(request).map_err(|_| nothing_here())?;
     let desk = match gate(ctx, request).await? {
         Ok(desk) => desk,
         Err(response) => return Ok(*response),
     };
+    let form = request.form().await?;
     let sealed: Option<ConsoleForm> = sealed_form(ctx, &form)?;
     let Some(asked) = sealed.filter(|sealed| desk.browser.holds(ctx, &sealed.holder, &desk.signed_in)) else {
         "form expired, or of another session".clone_into(&mut line.detail);
-        let mut page = desk.page(Place::Overview, "Nothing was done", Vec::new());
+        let mut page = desk.page(Place::Overview, NOTHING_DONE, Vec::new());
         page.notice = Some(("This page was open too long. Please try again.".to_owned(), true));
         return Ok(answered(&desk, &page));
     };
@@ -113,7 +137,9 @@ pub async fn submit(ctx: &Ctx, request: &mut WireRequest, line: &mut Line) -> Re
         }
         Ok(acts::Done::Page(page)) => Ok(answered(&desk, &page)),
         Err(refusal) => {
-            let page = or_problem(&desk, Err(refusal))?;
+            let mut page = or_problem(&desk, Err(refusal), NOTHING_DONE)?;
+            page.sections =
+                vec![Section { links: vec![(acts::page_of(&asked.act), "Look at it again".to_owned())], ..Section::default() }];
             line.detail = page.notice.as_ref().map(|(text, _)| text.clone()).unwrap_or_default();
             Ok(answered(&desk, &page))
         }
@@ -145,7 +171,7 @@ fn nothing_here() -> Failure {
 }
 
 /// The page, or one that says why there is none.
-fn or_problem(desk: &Desk<'_>, page: Outcome<ConsolePage>) -> Result<ConsolePage, Failure> {
+fn or_problem(desk: &Desk<'_>, page: Outcome<ConsolePage>, title: &str) -> Result<ConsolePage, Failure> {
     let problem = match page {
         Ok(page) => return Ok(page),
         Err(Refusal::Failure(failure)) => return Err(failure),
@@ -154,11 +180,11 @@ fn or_problem(desk: &Desk<'_>, page: Outcome<ConsolePage>) -> Result<ConsolePage
     let wrong: Vec<String> =
         problem.wrong.iter().map(|wrong| format!("{}: {}", wrong.pointer.trim_start_matches('/'), wrong.detail)).collect();
     let text = match problem.word {
-        Word::Stale => "It was changed since the page was made, and was left as it is now. Look at it again.".to_owned(),
+        Word::Stale => "It was changed since the page was made, and was left as it is now.".to_owned(),
         _ if wrong.is_empty() => problem.detail,
         _ => wrong.join("; "),
     };
-    let mut page = desk.page(Place::Overview, "Nothing was done", Vec::new());
+    let mut page = desk.page(Place::Overview, title, Vec::new());
     page.notice = Some((text, true));
     Ok(page)
 }

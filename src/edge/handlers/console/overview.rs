@@ -6,18 +6,26 @@ use crate::edge::handlers::admin::Outcome;
 use crate::edge::store::summaries::{self, Summary};
 use crate::edge::webhooks::rfc3339;
 use crate::pages::console::{Cell, Chart, ConsolePage, Place, Section, Table};
-use crate::protocol::admin::scopes::AUDIT;
-use crate::protocol::form::Form;
+use crate::protocol::admin::page::Page;
+use crate::protocol::admin::scopes::{AUDIT, USERS};
+use crate::protocol::form::{Form, encode};
+use crate::protocol::secret::base64url;
 use crate::protocol::time::Timestamp;
 
 use super::Desk;
+use super::views::{at, next, section};
 
+/// What a site is called where the platform did not say where.
+const UNKNOWN: &str = "not known";
 /// Milliseconds of an hour.
 const HOUR: i64 = 3_600_000;
 
 /// `/console`: charts of a day, a week or a month.
 pub async fn overview(desk: &Desk<'_>, query: &Form) -> Outcome<ConsolePage> {
-    desk.may_read(AUDIT)?;
+    if desk.may_read(AUDIT).is_err() {
+        // The counts are of the log, which is not theirs: the menu has what is.
+        return Ok(desk.page(Place::Overview, "Console", Vec::new()));
+    }
     let days: i64 = match query.get("days") {
         Some("1") => 1,
         Some("30") => 30,
@@ -84,15 +92,22 @@ fn named(hour: i64, step: i64) -> String {
 }
 
 /// `/console/sites`: devices by site and by client, as the cron last saw them.
-pub async fn sites(desk: &Desk<'_>) -> Outcome<ConsolePage> {
+pub async fn sites(desk: &Desk<'_>, query: &Form) -> Outcome<ConsolePage> {
     desk.may_read(AUDIT)?;
+    if let Some(site) = query.get("site") {
+        return at_site(desk, site, query).await;
+    }
+    let may_open = desk.may_read(USERS).is_ok();
     let mut rows = summaries::list(desk.ctx, 0, 0, "").await?;
     rows.sort_by_key(|row| (std::cmp::Reverse(row.count), row.key.clone()));
-    let table = |kind: &str, column: &'static str, linked: bool| {
+    let table = |kind: &str, column: &'static str, of_clients: bool| {
         let cell = |row: &Summary| {
-            let name = if row.key.is_empty() { "not known" } else { row.key.as_str() };
-            let path = || format!("/console/clients/{}", crate::protocol::form::encode(&row.key));
-            let first = if linked { Cell::link(name, path()) } else { Cell::text(name) };
+            let name = if row.key.is_empty() { UNKNOWN } else { row.key.as_str() };
+            let first = match (of_clients, may_open) {
+                (true, _) => Cell::link(name, format!("/console/clients/{}", encode(&row.key))),
+                (false, true) => Cell::link(name, format!("/console/sites?site={}", encode(name))),
+                (false, false) => Cell::text(name),
+            };
             vec![first, Cell::text(row.count.to_string())]
         };
         let rows = rows.iter().filter(|row| row.kind == kind).map(cell).collect();
@@ -108,4 +123,28 @@ pub async fn sites(desk: &Desk<'_>) -> Outcome<ConsolePage> {
         of("Devices by client", table("devices_by_client", "Client", true)),
     ];
     Ok(desk.page(Place::Sites, "Devices", sections))
+}
+
+/// `/console/sites?site=`: whose devices are at a site, right now.
+async fn at_site(desk: &Desk<'_>, site: &str, query: &Form) -> Outcome<ConsolePage> {
+    desk.may_read(USERS)?;
+    let page = Page::of(query)?;
+    let place = if site == UNKNOWN { "" } else { site };
+    let (users, after) = summaries::at_site(desk.ctx, place, &page.after, page.limit).await?;
+    let row = |user: &summaries::AtSite| {
+        vec![
+            Cell::link(user.login.clone(), format!("/console/users/{}", user.user)),
+            Cell::text(user.devices.to_string()),
+            Cell::text(at(user.used_at)),
+        ]
+    };
+    let table = Table {
+        columns: vec!["Login", "Devices", "Last used (UTC)"],
+        rows: users.iter().map(row).collect(),
+        empty: "None of the users that were looked at has a device here.",
+    };
+    let after = after.map(|id| base64url(id.as_bytes()).into());
+    let mut links = next("/console/sites", &format!("site={}&", encode(site)), after.as_ref());
+    links.push(("/console/sites".to_owned(), "All sites".to_owned()));
+    Ok(desk.page(Place::Sites, format!("Devices at {site}"), vec![Section { table: Some(table), links, ..section("Users") }]))
 }

@@ -1,8 +1,8 @@
-//! Users, clients, keys and the audit log.
+//! Users, clients and signing keys.
 
 use serde_json::Value;
 
-use crate::edge::handlers::admin::{Outcome, audit as log, clients, grants, sessions, users};
+use crate::edge::handlers::admin::{Outcome, clients, grants, sessions, users};
 use crate::edge::store::client_registry::Listed;
 use crate::edge::webhooks::rfc3339;
 use crate::edge::{crypto, letters};
@@ -10,9 +10,7 @@ use crate::pages::console::{Cell, ConsolePage, Field, FieldKind, Form as PageFor
 use crate::protocol::acts::ConsoleAct as Act;
 use crate::protocol::admin::client::has_secret;
 use crate::protocol::admin::page::Page;
-use crate::protocol::admin::problem::Problem;
-use crate::protocol::admin::scopes::{AUDIT, CLIENTS, GRANTS, KEYS, USERS};
-use crate::protocol::audit::Kind;
+use crate::protocol::admin::scopes::{CLIENTS, GRANTS, KEYS, USERS};
 use crate::protocol::client::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, Origin, REFRESH_TOKEN};
 use crate::protocol::form::{Form, encode};
 use crate::protocol::time::Timestamp;
@@ -27,20 +25,27 @@ pub const GRANT_TYPES: [(&str, &str, &str); 4] = [
     ("grant_service", "Client credentials", CLIENT_CREDENTIALS),
 ];
 
-fn at(instant: Timestamp) -> String {
+/// An instant, to the minute.
+pub fn at(instant: Timestamp) -> String {
     rfc3339(instant).get(..16).unwrap_or_default().replace('T', " ")
 }
 
-fn line(name: &'static str, label: &'static str, value: impl Into<String>) -> Field {
+/// A field of one line.
+pub fn line(name: &'static str, label: &'static str, value: impl Into<String>) -> Field {
     Field { name, label, value: value.into(), kind: FieldKind::Line }
 }
 
-fn section(heading: &str) -> Section {
+/// An empty section.
+pub fn section(heading: &str) -> Section {
     Section { heading: heading.to_owned(), ..Section::default() }
 }
 
+const fn yes(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
+}
+
 /// A link to the next page, if there is one.
-fn next(path: &str, more: &str, after: Option<&Value>) -> Vec<(String, String)> {
+pub fn next(path: &str, more: &str, after: Option<&Value>) -> Vec<(String, String)> {
     let after = after.and_then(Value::as_str);
     after.map(|after| (format!("{path}?{more}after={after}"), "More".to_owned())).into_iter().collect()
 }
@@ -55,7 +60,7 @@ pub async fn users(desk: &Desk<'_>, query: &Form) -> Outcome<ConsolePage> {
         vec![
             Cell::link(user.login.clone(), format!("/console/users/{}", user.id.as_str())),
             Cell::text(crate::edge::store::users::text_claim(&user.claims, "name").unwrap_or_default()),
-            Cell::text(if user.enabled { "yes" } else { "no" }),
+            Cell::text(yes(user.enabled)),
             Cell::text(user.roles.join(" ")),
         ]
     };
@@ -87,15 +92,20 @@ pub async fn user(desk: &Desk<'_>, id: &str) -> Outcome<ConsolePage> {
     desk.may_read(USERS)?;
     let user = users::get(desk.ctx, id).await?;
     let fact = |what: &str, fact: String| (what.to_owned(), fact);
-    let mut facts =
-        vec![fact("Id", user.id.as_str().to_owned()), fact("Made", at(user.created_at)), fact("Changed", at(user.updated_at))];
+    let mut facts = vec![
+        fact("Id", user.id.as_str().to_owned()),
+        fact("Made", at(user.created_at)),
+        fact("Changed", at(user.updated_at)),
+        fact("Enabled", yes(user.enabled).to_owned()),
+        fact("Roles", user.roles.join(" ")),
+    ];
     let words = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     facts.extend(user.claims.iter().map(|(name, value)| (name.clone(), words(value))));
     if user.not_before > Timestamp::EPOCH {
         facts.push(fact("Signed out everywhere", at(user.not_before)));
     }
     let edit = PageForm {
-        sealed: Some(desk.form(Act::User { id: id.to_owned(), version: user.version })),
+        sealed: desk.form(Act::User { id: id.to_owned(), version: user.version }),
         fields: vec![
             Field { name: "enabled", label: "Enabled", kind: FieldKind::Tick(user.enabled), ..Field::default() },
             line("roles", "Roles, separated by spaces", user.roles.join(" ")),
@@ -104,13 +114,13 @@ pub async fn user(desk: &Desk<'_>, id: &str) -> Outcome<ConsolePage> {
         ..PageForm::default()
     };
     let end = PageForm {
-        sealed: Some(desk.form(Act::SignOut { id: id.to_owned() })),
+        sealed: desk.form(Act::SignOut { id: id.to_owned() }),
         submit: "Sign out everywhere",
         hint: "Every browser, device and app of this user. Each has to sign in again.",
         ..PageForm::default()
     };
     let password = PageForm {
-        sealed: Some(desk.form(Act::Password { id: id.to_owned() })),
+        sealed: desk.form(Act::Password { id: id.to_owned() }),
         fields: vec![
             Field { name: "", label: "Of", value: user.login.clone(), kind: FieldKind::Owner },
             Field { name: "password", label: "New password", kind: FieldKind::Password, ..Field::default() },
@@ -127,7 +137,7 @@ pub async fn user(desk: &Desk<'_>, id: &str) -> Outcome<ConsolePage> {
     if desk.ctx.config.mail.is_on() && letters::address(&user).is_some() {
         let is_confirmed = letters::is_confirmed(&user);
         let mail = PageForm {
-            sealed: Some(desk.form(Act::Mail { id: id.to_owned(), reset: is_confirmed })),
+            sealed: desk.form(Act::Mail { id: id.to_owned(), reset: is_confirmed }),
             submit: if is_confirmed { "Send a link to a new password" } else { "Send a link that confirms the address" },
             ..PageForm::default()
         };
@@ -189,7 +199,7 @@ pub async fn clients(desk: &Desk<'_>, query: &Form) -> Outcome<ConsolePage> {
             Cell::link(client.id.clone(), format!("/console/clients/{}", encode(&client.id))),
             Cell::text(client.metadata.client_name.clone()),
             Cell::text(origin(client.origin)),
-            Cell::text(if client.enabled { "yes" } else { "no" }),
+            Cell::text(yes(client.enabled)),
         ]
     };
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
@@ -197,7 +207,9 @@ pub async fn clients(desk: &Desk<'_>, query: &Form) -> Outcome<ConsolePage> {
     let told = page.answer(found, |listed| listed.client.id.clone(), |_| Value::Null);
     let table = Table { columns: vec!["Id", "Name", "Made by", "Enabled"], rows, empty: "There are no clients." };
     let mut links = next("/console/clients", "", told.get("next"));
-    links.push(("/console/clients/new".to_owned(), "Make a client".to_owned()));
+    if desk.may_write(CLIENTS).is_ok() {
+        links.push(("/console/clients/new".to_owned(), "Make a client".to_owned()));
+    }
     Ok(desk.page(Place::Clients, "Clients", vec![Section { table: Some(table), links, ..section("Clients") }]))
 }
 
@@ -242,7 +254,7 @@ pub fn new_client(desk: &Desk<'_>) -> Outcome<ConsolePage> {
     });
     all.extend(fields("", "openid profile offline_access", &[], |grant| grant == AUTHORIZATION_CODE));
     let form = PageForm {
-        sealed: Some(desk.form(Act::NewClient)),
+        sealed: desk.form(Act::NewClient),
         fields: all,
         submit: "Make it",
         hint: "One that authenticates with a secret gets one, which is shown once. Everything else about a client is set by the admin API or latchkey apply.",
@@ -266,6 +278,10 @@ pub async fn client(desk: &Desk<'_>, id: &str) -> Outcome<ConsolePage> {
         fact("Id", client.id.clone()),
         fact("Made by", origin(client.origin).to_owned()),
         fact("Made", at(created_at)),
+        fact("Enabled", yes(client.enabled).to_owned()),
+        fact("Scope", metadata.scope.to_string()),
+        fact("Redirect URIs", metadata.redirect_uris.join(" ")),
+        fact("Grant types", metadata.grant_types.join(" ")),
         fact(
             "Authenticates",
             serde_json::to_value(metadata.token_endpoint_auth_method)
@@ -284,7 +300,7 @@ pub async fn client(desk: &Desk<'_>, id: &str) -> Outcome<ConsolePage> {
         }));
     }
     let edit = PageForm {
-        sealed: Some(desk.form(Act::Client { id: client.id.clone(), version: client.version })),
+        sealed: desk.form(Act::Client { id: client.id.clone(), version: client.version }),
         fields: all,
         submit: "Save",
         hint: "Other members, such as lifetimes and keys, stay as they are: the admin API and latchkey apply change those.",
@@ -293,7 +309,7 @@ pub async fn client(desk: &Desk<'_>, id: &str) -> Outcome<ConsolePage> {
     let mut sections = vec![Section { facts, ..section("What is known") }, Section { form: Some(edit), ..section("Change") }];
     if has_secret(metadata.token_endpoint_auth_method) {
         let secret = PageForm {
-            sealed: Some(desk.form(Act::NewSecret { id: client.id.clone() })),
+            sealed: desk.form(Act::NewSecret { id: client.id.clone() }),
             submit: "Make a new secret",
             hint: "The one before is good beside it for a day.",
             ..PageForm::default()
@@ -325,7 +341,7 @@ pub async fn keys(desk: &Desk<'_>) -> Outcome<ConsolePage> {
         empty: "There are no keys.",
     };
     let rotate = PageForm {
-        sealed: Some(desk.form(Act::RotateKeys)),
+        sealed: desk.form(Act::RotateKeys),
         submit: "Make successors now",
         hint: "They are published at once and sign after KEY_PUBLISH_LEAD. A key that is no secret any more is removed by latchkey keys delete.",
         ..PageForm::default()
@@ -333,72 +349,4 @@ pub async fn keys(desk: &Desk<'_>) -> Outcome<ConsolePage> {
     let sections =
         vec![Section { table: Some(table), ..section("Signing keys") }, Section { form: Some(rotate), ..section("Rotate") }];
     Ok(desk.page(Place::Keys, "Keys", sections))
-}
-
-/// `/console/audit`: what happened, newest first.
-pub async fn audit(desk: &Desk<'_>, query: &Form) -> Outcome<ConsolePage> {
-    desk.may_read(AUDIT)?;
-    let get = |name: &str| query.get(name).unwrap_or_default();
-    let page = Page::of(query)?;
-    let login = get("login").trim();
-    let subject = match login {
-        "" => get("subject").to_owned(),
-        login => users::by_login(desk.ctx, login)
-            .await?
-            .ok_or_else(|| Problem::new(crate::protocol::admin::problem::Word::NotFound, "nobody has this login"))?
-            .id
-            .as_str()
-            .to_owned(),
-    };
-    let filter = log::Filter { subject: subject.clone(), ..log::filter(query, &page)? };
-    let events = log::list(desk.ctx, &filter, page.rows()).await?;
-    let shown = events.clone();
-    let told = page.answer(events, |event| format!("{} {}", event.minute, event.id), |_| Value::Null);
-    let person = |id: &str| if id.is_empty() { Cell::text("") } else { Cell::link(id, format!("/console/users/{}", encode(id))) };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let rows = shown.iter().take(limit).map(|event| {
-        let detail = [event.detail.as_str(), event.place.as_str()]
-            .iter()
-            .filter(|text| !text.is_empty())
-            .copied()
-            .collect::<Vec<_>>()
-            .join(" · ");
-        vec![
-            Cell::text(at(event.at)),
-            Cell::text(event.kind.clone()),
-            person(&event.actor),
-            person(&event.subject),
-            Cell::text(event.client_id.clone()),
-            Cell::text(detail),
-        ]
-    });
-    let table = Table {
-        columns: vec!["When (UTC)", "What", "By", "About", "Client", "More"],
-        rows: rows.collect(),
-        empty: "Nothing like this happened.",
-    };
-    let kinds = std::iter::once(String::new()).chain(Kind::ALL.iter().map(|kind| kind.name().to_owned())).collect();
-    let form = PageForm {
-        action: "/console/audit",
-        fields: vec![
-            Field { name: "kind", label: "What", value: get("kind").to_owned(), kind: FieldKind::Choice(kinds) },
-            line("login", "About the user with this login", login),
-            line("actor", "By (id of a user or client)", get("actor")),
-            line("client_id", "Client", get("client_id")),
-        ],
-        submit: "Show",
-        ..PageForm::default()
-    };
-    let more = format!(
-        "kind={}&subject={}&actor={}&client_id={}&",
-        encode(get("kind")),
-        encode(&subject),
-        encode(get("actor")),
-        encode(get("client_id"))
-    );
-    let sections = vec![
-        Section { form: Some(form), ..section("Filter") },
-        Section { table: Some(table), links: next("/console/audit", &more, told.get("next")), ..section("Events") },
-    ];
-    Ok(desk.page(Place::Audit, "Audit", sections))
 }
