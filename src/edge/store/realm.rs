@@ -100,11 +100,11 @@ pub async fn had_roles(ctx: &Ctx, changes: &Changes) -> Result<Vec<String>, Faul
     }
     let sql = "SELECT DISTINCT r.value AS role FROM users u, json_each(u.roles) r \
                WHERE r.value IN (SELECT value FROM json_each(?1)) AND u.id NOT IN (SELECT value FROM json_each(?2))";
-    let changed: Vec<&UserId> = changes.users.iter().map(|changed| &changed.user.id).collect();
-    let parameters = [to_json(&changes.gone_roles).into(), to_json(&changed).into()];
+    let redone: Vec<&UserId> = changes.users.iter().map(|user| &user.user.id).collect();
+    let parameters = [to_json(&changes.gone_roles).into(), to_json(&redone).into()];
     let rows: Vec<Row> = Db::new(ctx, Shards::COMMON).run(Statement::new(sql, parameters)).await?.all()?;
     let mut roles: BTreeSet<String> = rows.into_iter().map(|row| row.role).collect();
-    let kept = changes.users.iter().flat_map(|changed| &changed.user.roles);
+    let kept = changes.users.iter().flat_map(|user| &user.user.roles);
     roles.extend(kept.filter(|role| changes.gone_roles.contains(role)).cloned());
     Ok(roles.into_iter().collect())
 }
