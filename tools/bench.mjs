@@ -338,7 +338,7 @@ const budgets = [
   ["exchange of an outside token: rows", by("exchange, outside").rows, 0],
   // The last row is the object's deleteAll, by its alarm.
   ["whole device sign-in: rows", rows + 1, 6],
-  ["bundle: bytes gzip", bundle, 900_000],
+  ["bundle: bytes gzip", bundle, 1_000_000],
 ];
 let broken = paths.some((path) => path.wrong > 0);
 console.log("\nbudget                                                  is        at most");
