@@ -161,9 +161,9 @@ impl Plan {
 /// Compares a document with the realm.
 async fn plan(ctx: &Ctx, actor: &Actor, asked: Asked) -> Outcome<Plan> {
     let mut document = document::parse(&asked.document).map_err(Problem::invalid)?;
-    let plain = document.users.iter().filter(|user| matches!(user.password, Password::Plain(_))).count();
-    if plain > MOST_PASSWORDS {
-        let detail = format!("{plain} passwords in the clear, and 100 at once at most: send password_hash");
+    let to_hash = document.users.iter().filter(|user| matches!(user.password, Password::Plain(_))).count();
+    if to_hash > MOST_PASSWORDS {
+        let detail = format!("{to_hash} passwords in the clear, and 100 at once at most: send password_hash");
         return Err(Problem::invalid(vec![Wrong::at("users", detail)]).into());
     }
     let logins: Vec<&str> = document.users.iter().map(|user| user.login.as_str()).collect();
