@@ -43,7 +43,9 @@ async fn what_a_file_says_is_planned_and_applied() {
     let changes =
         json!({ "changes": [{ "action": "update", "kind": "client", "id": "ward-display", "fields": ["client_name"] }] });
     assert_eq!((drift.code, drift.json()), (4, changes));
-    terminal.write("less.json", &json!({ "format": 1, "clients": [] }).to_string());
+    // Grace has the role, so it has to stay.
+    let role = json!({ "name": "nurse", "description": "Looks after people in a ward" });
+    terminal.write("less.json", &json!({ "format": 1, "clients": [], "roles": [role] }).to_string());
     terminal.ok(&["plan", "-f", "less.json"]).await;
     let pruned = terminal.run(&["plan", "-f", "less.json", "--prune"]).await;
     assert!(
