@@ -163,7 +163,7 @@ struct View<'a> {
     t: &'a Texts,
     model: &'a AccountPage<'a>,
     alert: Option<String>,
-    notice: Option<&'a str>,
+    notice: Option<String>,
     browsers: Vec<Line<'a>>,
     devices: Vec<Line<'a>>,
     apps: Vec<Line<'a>>,
@@ -229,18 +229,13 @@ pub fn account<'a>(realm: &Realm<'a>, model: &AccountPage<'a>) -> Html {
         AccountNotice::Name => a.name_wrong.to_owned(),
     });
     let failed = model.notice.is_some_and(AccountNotice::is_mistake);
-    let good = match model.notice {
-        Some(AccountNotice::Done) => Some(a.done),
-        Some(AccountNotice::Password) => Some(t.reset.done_heading),
-        Some(AccountNotice::Sent) => Some(a.sent),
-        _ => None,
-    };
+    let (alert, notice) = if failed { (words, None) } else { (None, words) };
     render(&View {
         frame: Frame::new(realm, a.heading, failed),
         t,
         model,
-        alert: words.filter(|_| failed),
-        notice: good,
+        alert,
+        notice,
         browsers: model.browsers.iter().map(browser).collect(),
         devices: model.devices.iter().map(device).collect(),
         apps: model.apps.iter().map(app).collect(),

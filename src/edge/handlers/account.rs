@@ -30,7 +30,7 @@ use crate::protocol::letter::About;
 use crate::protocol::password::{PasswordHash, is_settable};
 use crate::protocol::secret::Secret;
 use crate::protocol::session::{Next, SessionCookie, SessionKey};
-use crate::protocol::time::{Seconds, Timestamp};
+use crate::protocol::time::Timestamp;
 
 /// Devices on one page.
 const PAGE: usize = 50;
@@ -299,9 +299,7 @@ async fn own_page(
     };
     let response = browser.page(ctx, status, pages::account(&browser.realm(ctx), &model));
     Ok(match notice {
-        Some(AccountNotice::Throttled(minutes)) => {
-            response.header("retry-after", Seconds(u32::try_from(minutes).unwrap_or(60)).0.saturating_mul(60).to_string())
-        }
+        Some(AccountNotice::Throttled(minutes)) => response.header("retry-after", minutes.saturating_mul(60).to_string()),
         _ => response,
     })
 }

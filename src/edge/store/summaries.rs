@@ -56,34 +56,58 @@ pub async fn count_collected(ctx: &Ctx, hour: i64) -> Result<(), Fault> {
     Db::new(ctx, Shards::COMMON).run(Statement::new(sql, [hour.into()])).await.map(drop)
 }
 
+/// The devices that are signed in at an instant, as grants `g` of users `u`.
+macro_rules! devices {
+    ($now:literal) => {
+        concat!(
+            "FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
+             AND g.revoked_at IS NULL AND g.expires_at > ",
+            $now,
+            " AND g.approved_at > u.not_before"
+        )
+    };
+}
+
 /// Looks at all grants once: how many devices there are, where and of which client, and how often tokens were refreshed since
 /// the last look, which is how much the generations have grown.
 pub async fn look_at_grants(ctx: &Ctx, hour: i64) -> Result<(), Fault> {
-    const ALIVE: &str = "INSERT INTO summaries (hour, kind, key, count) SELECT ?1, 'devices', '', COUNT(*) \
-        FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?2 AND g.approved_at > u.not_before ON CONFLICT DO NOTHING";
+    const ALIVE: &str = concat!(
+        "INSERT INTO summaries (hour, kind, key, count) SELECT ?1, 'devices', '', COUNT(*) ",
+        devices!("?2"),
+        " ON CONFLICT DO NOTHING"
+    );
     const REFRESHES: &str = "INSERT INTO summaries (hour, kind, key, count) SELECT ?1, 'refresh', '', MAX(0, t.grown - t.before + t.gone) FROM \
         (SELECT COALESCE((SELECT SUM(generation) FROM grants), 0) AS grown, \
          COALESCE((SELECT count FROM summaries WHERE kind = 'generations' ORDER BY hour DESC LIMIT 1), (SELECT SUM(generation) FROM grants), 0) AS before, \
          COALESCE((SELECT SUM(count) FROM summaries WHERE kind = 'purged'), 0) AS gone) t WHERE true ON CONFLICT DO NOTHING";
     const GENERATIONS: &str = "INSERT INTO summaries (hour, kind, key, count) \
         SELECT ?1, 'generations', '', COALESCE((SELECT SUM(generation) FROM grants), 0) WHERE true ON CONFLICT DO NOTHING";
-    const OF_SITES: &str = "INSERT INTO summaries (hour, kind, key, count) SELECT 0, 'devices_by_site', g.place, COUNT(*) AS n \
-        FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.place ORDER BY n DESC, g.place LIMIT ?2 \
-        ON CONFLICT (hour, kind, key) DO UPDATE SET count = excluded.count WHERE count <> excluded.count";
-    const OF_CLIENTS: &str = "INSERT INTO summaries (hour, kind, key, count) SELECT 0, 'devices_by_client', g.client_id, COUNT(*) AS n \
-        FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.client_id ORDER BY n DESC, g.client_id LIMIT ?2 \
-        ON CONFLICT (hour, kind, key) DO UPDATE SET count = excluded.count WHERE count <> excluded.count";
+    const OF_SITES: &str = concat!(
+        "INSERT INTO summaries (hour, kind, key, count) SELECT 0, 'devices_by_site', g.place, COUNT(*) AS n ",
+        devices!("?1"),
+        " GROUP BY g.place ORDER BY n DESC, g.place LIMIT ?2 \
+        ON CONFLICT (hour, kind, key) DO UPDATE SET count = excluded.count WHERE count <> excluded.count"
+    );
+    const OF_CLIENTS: &str = concat!(
+        "INSERT INTO summaries (hour, kind, key, count) SELECT 0, 'devices_by_client', g.client_id, COUNT(*) AS n ",
+        devices!("?1"),
+        " GROUP BY g.client_id ORDER BY n DESC, g.client_id LIMIT ?2 \
+        ON CONFLICT (hour, kind, key) DO UPDATE SET count = excluded.count WHERE count <> excluded.count"
+    );
     // Where there is no device any more, or others have more.
-    const NO_SITE: &str = "DELETE FROM summaries WHERE hour = 0 AND kind = 'devices_by_site' AND key NOT IN \
-        (SELECT g.place FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.place ORDER BY COUNT(*) DESC, g.place LIMIT ?2)";
-    const NO_CLIENT: &str = "DELETE FROM summaries WHERE hour = 0 AND kind = 'devices_by_client' AND key NOT IN \
-        (SELECT g.client_id FROM grants g JOIN users u ON u.id = g.user_id WHERE g.grant_type = 'urn:ietf:params:oauth:grant-type:device_code' \
-        AND g.revoked_at IS NULL AND g.expires_at > ?1 AND g.approved_at > u.not_before GROUP BY g.client_id ORDER BY COUNT(*) DESC, g.client_id \
-        LIMIT ?2)";
+    const NO_SITE: &str = concat!(
+        "DELETE FROM summaries WHERE hour = 0 AND kind = 'devices_by_site' AND key NOT IN \
+        (SELECT g.place ",
+        devices!("?1"),
+        " GROUP BY g.place ORDER BY COUNT(*) DESC, g.place LIMIT ?2)"
+    );
+    const NO_CLIENT: &str = concat!(
+        "DELETE FROM summaries WHERE hour = 0 AND kind = 'devices_by_client' AND key NOT IN \
+        (SELECT g.client_id ",
+        devices!("?1"),
+        " GROUP BY g.client_id ORDER BY COUNT(*) DESC, g.client_id \
+        LIMIT ?2)"
+    );
     let batch = [
         Statement::new(ALIVE, [hour.into(), ctx.now.into()]),
         Statement::new(REFRESHES, [hour.into()]),

@@ -156,12 +156,20 @@ const fn a_day() -> u32 {
     86_400
 }
 
+impl NewSecret {
+    /// The overlap, if it is one that may be.
+    pub fn overlap(&self) -> Result<Seconds, Problem> {
+        let overlap = Seconds(self.overlap_seconds);
+        if overlap > MOST_OVERLAP {
+            return Err(Problem::invalid(vec![Wrong::at("overlap_seconds", "at most 2592000: 30 days")]));
+        }
+        Ok(overlap)
+    }
+}
+
 /// Makes a new secret, told here alone. Those before it are good for the overlap.
 pub async fn new_secret(ctx: &Ctx, actor: &Actor, id: &str, asked: &NewSecret, key: &Key) -> Outcome<Created> {
-    let overlap = Seconds(asked.overlap_seconds);
-    if overlap > MOST_OVERLAP {
-        return Err(Problem::invalid(vec![Wrong::at("overlap_seconds", "at most 2592000: 30 days")]).into());
-    }
+    let overlap = asked.overlap()?;
     let Listed { client, .. } = get(ctx, id).await?;
     if !has_secret(client.metadata.token_endpoint_auth_method) {
         return Err(Problem::new(Word::Conflict, "a client of this token_endpoint_auth_method has no secret").into());

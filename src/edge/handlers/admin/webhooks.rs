@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::edge::ctx::{Ctx, Platform};
+use crate::edge::handlers::admin::clients::NewSecret;
 use crate::edge::handlers::admin::create::{self, Created, Key};
 use crate::edge::handlers::admin::{Actor, Call, Outcome};
 use crate::edge::http::WireResponse;
@@ -16,13 +17,10 @@ use crate::protocol::admin::problem::{Problem, Word, Wrong};
 use crate::protocol::ids::random;
 use crate::protocol::outbound::check;
 use crate::protocol::secret::base64url;
-use crate::protocol::time::Seconds;
 use crate::protocol::webhook::{Message, WebhookSecret, is_kind};
 
 /// What can be said of one.
 const MEMBERS: [&str; 3] = ["url", "kinds", "enabled"];
-/// Longest overlap of an old secret and the new one: 30 days.
-const MOST_OVERLAP: u32 = 2_592_000;
 
 /// A webhook as it is said.
 #[derive(Debug, Deserialize)]
@@ -37,18 +35,6 @@ pub struct Said {
 
 const fn yes() -> bool {
     true
-}
-
-/// A secret to be.
-#[derive(Debug, Deserialize)]
-pub struct NewSecret {
-    /// So long the one before signs beside it; a day where it does not say.
-    #[serde(default = "a_day")]
-    pub overlap_seconds: u32,
-}
-
-const fn a_day() -> u32 {
-    86_400
 }
 
 /// Answers an operation on webhooks.
@@ -156,11 +142,9 @@ pub async fn delete(ctx: &Ctx, actor: &Actor, id: &str) -> Outcome<()> {
 
 /// Makes a new secret, told here alone. The one before signs beside it for the overlap.
 pub async fn new_secret(ctx: &Ctx, actor: &Actor, id: &str, asked: &NewSecret, key: &Key) -> Outcome<Created> {
-    if asked.overlap_seconds > MOST_OVERLAP {
-        return Err(Problem::invalid(vec![Wrong::at("overlap_seconds", "at most 2592000: 30 days")]).into());
-    }
+    let overlap = asked.overlap()?;
     let read = get(ctx, id).await?;
-    let secret = open(ctx, &read)?.rotated(Seconds(asked.overlap_seconds), ctx.now, &mut Platform);
+    let secret = open(ctx, &read)?.rotated(overlap, ctx.now, &mut Platform);
     let changed = Webhook { secret: ctx.config.wrapper().seal(&secret, &mut Platform), ..read };
     let version = changed.version + 1;
     let body = with_secret(json!({ "id": id, "version": version }), &secret);
